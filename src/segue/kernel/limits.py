@@ -1,0 +1,44 @@
+"""Every bound of the kernel, and what happens at it.
+
+Chosen so that a profile stays near 2 KB at the median and under `PROFILE_BYTES_MAX` at the
+worst; each drop is oldest first and is named in `docs/concepts/semantics.md`.
+"""
+
+TRAIL_ENTRIES_MAX = 2_000
+"""Events kept per windowed stream; older ones leave the window early."""
+
+DIFFERENT_MAX = 1_000
+"""Different values kept per `distinct`; the count stands still there."""
+
+SESSION_PRODUCTS_MAX = 100
+"""Different products remembered in a session; later ones count as views only."""
+
+RUNS_MAX = 100
+"""Live runs of one profile; an entry beyond is refused with reason `runs_max`."""
+
+KEYS_MAX = 500
+"""Journey keys remembered for re-entry; the least recently entered is forgotten."""
+
+OFFERS_MAX = 50
+"""Standing offers; the oldest ends with reason `offers_max`."""
+
+LEDGER_MAX = 1_000
+"""Lines of the ledger inside its window; the oldest is forgotten."""
+
+GRANTS_MAX = 100
+"""Incentives remembered; dead ones are forgotten first."""
+
+BOUGHT_MAX = 200
+"""Products bought; the least recently bought is forgotten."""
+
+IDENTITIES_MAX = 50
+"""Ids of each kind listed in the profile (the store's links are not bounded)."""
+
+TRAITS_MAX = 500
+"""Traits; a new one beyond is refused and named in the trace."""
+
+STEPS_PER_INPUT_MAX = 200
+"""Nodes one run may pass in one input; beyond, the run exits with reason `endless`."""
+
+EMITTED_PER_INPUT_MAX = 50
+"""Events that Segue itself makes happen in one input; beyond, they are dropped and traced."""
