@@ -56,3 +56,17 @@ class StoreDamaged(OperatorError):
 
     code = "OPS103"
     hint = "stop Segue, keep the file, restore the last backup, and report this error"
+
+
+class MappingWrong(DefinitionError):
+    """A mapping file does not say how to read its source."""
+
+    code = "DEF601"
+    hint = "docs/guides/import.md lists every key of a mapping; the packaged ones are good examples"
+
+
+class SourceUnreadable(OperatorError):
+    """A file to import can't be opened, or is not of the format that its mapping says."""
+
+    code = "OPS601"
+    hint = "check the path, and that the mapping's `format` and columns are those of the file"
