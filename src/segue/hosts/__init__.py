@@ -1,0 +1,1 @@
+"""Floor 4: who runs the loop, with which clock."""

@@ -1,0 +1,62 @@
+"""Every bound of the hosts, and what happens at it."""
+
+QUEUE_MAX = 20_000
+"""Arrivals waiting; a submission beyond is refused whole with `QueueFull` (HTTP 429)."""
+
+BATCH_SIZE_MAX = 512
+"""Arrivals in one commit. Alternatives: 100 (more fsyncs per event under load), 2,000 (a
+question then waits 0.2 s behind an import)."""
+
+PROMPT_SIZE_MAX = 50
+"""Submissions up to this size take the prompt lane; larger ones are imports."""
+
+BULK_SHARE_MAX = 128
+"""Arrivals of imports in a batch that also has prompt ones, so that nobody waits for them."""
+
+WAKES_PER_BATCH_MAX = 256
+"""Wake-ups in one commit; arrivals and wake-ups share every batch, so neither starves."""
+
+WAKES_PER_INPUT_MAX = 64
+"""Wake-ups of one profile that are answered before one input; beyond, they wait a moment."""
+
+STUCK_WAKE_MS = 60_000
+"""How long a profile sleeps whose wake-up could not be answered (a programmer error)."""
+
+PROFILES_CACHED_MAX = 10_000
+"""Decoded profiles kept by the embedded host; the least recently used goes first."""
+
+COMMIT_TRIES_MAX = 3
+"""How often a batch is answered afresh because someone else saved one of its profiles."""
+
+SWEEP_SIZE_MAX = 64
+"""Profiles that adopt a new program in one background commit."""
+
+FACTS_MAX = 1_000
+"""Commits waiting for slow listeners; the oldest is dropped and counted."""
+
+CLAIM_SIZE_MAX = 50
+"""Sends that one worker takes at once; few, so that what becomes stale is still queued."""
+
+ATTEMPTS_MAX = 12
+"""Tries of one send; then it is a dead letter."""
+
+RETRY_FIRST_MS = 2_000
+"""Wait after the first failure; it doubles with each further one."""
+
+RETRY_LONGEST_MS = 30 * 60_000
+"""Longest wait between two tries, also when the provider asks for more."""
+
+DELIVERY_MS_MAX = 60_000
+"""A courier that has not answered by then is given up: what it held is *unknown*."""
+
+HUNG_WORKERS_MAX = 3
+"""Given-up workers per channel group; beyond, the group rests until one comes back."""
+
+OUTBOX_LOOK_MS = 5_000
+"""How often the outbox is looked at without a reason, for rows that another process queued."""
+
+UNAVAILABLE_PAUSE_MS = 200
+"""Pause before the store is tried again after it could not save."""
+
+STOP_MS_MAX = 10_000
+"""How long `stop` waits for the queue to drain and for couriers to come back."""
