@@ -70,3 +70,98 @@ class SourceUnreadable(OperatorError):
 
     code = "OPS601"
     hint = "check the path, and that the mapping's `format` and columns are those of the file"
+
+
+# ── channels ────────────────────────────────────────────────────────────────────────
+
+
+class Unrenderable(DefinitionError):
+    """A message's template can't be rendered with the data it was given."""
+
+    code = "DEF401"
+    hint = "correct the template, or give the value a `default`; only this message was stopped"
+
+    def __init__(self, field: str, line: int, reason: str) -> None:
+        place = f"{field}, line {line}" if line else field
+        super().__init__(f"{place}: {reason}")
+        self.field = field
+        self.line = line
+        self.reason = reason
+
+
+class Unsupported(DefinitionError):
+    """A message asks of a channel what its provider can't carry."""
+
+    code = "DEF402"
+    hint = "the feature matrix in docs/channels says what each provider carries"
+
+    def __init__(self, provider: str, what: str) -> None:
+        super().__init__(f"{provider} can't carry {what}")
+        self.provider = provider
+        self.what = what
+
+
+class BadAddress(InputError):
+    """What should be an address of a channel is none."""
+
+    code = "INP401"
+    status = 422
+    hint = "correct the trait that holds the address"
+
+
+class ForgedCallback(InputError):
+    """A provider's callback does not carry the signature it must."""
+
+    code = "INP402"
+    status = 401
+    hint = "compare the channel's signing key with the one on the provider's page"
+
+
+class UnreadableCallback(InputError):
+    """A provider's callback is not in the form that its documentation gives."""
+
+    code = "INP403"
+    hint = "check that the callback's address names the right provider"
+
+
+class ChannelMisconfigured(OperatorError):
+    """A channel's settings are incomplete or contradict each other."""
+
+    code = "OPS401"
+    hint = "the channel's page in docs/channels lists its settings and where to get its keys"
+
+
+# ── hosts ───────────────────────────────────────────────────────────────────────────
+
+
+class QueueFull(InputError):
+    """More is arriving than can be saved; nothing of this submission was taken."""
+
+    code = "INP301"
+    status = 429
+    hint = "send it again after `retry_after_s`; nothing that was answered 200 is lost"
+
+    def __init__(self, waiting: int, retry_after_s: int) -> None:
+        super().__init__(f"{waiting} arrivals wait already")
+        self.retry_after_s = retry_after_s
+
+
+class HostStopped(OperatorError):
+    """The host is stopping, or was never started; nothing was taken."""
+
+    code = "OPS301"
+    hint = "send it again when Segue runs again; clients do so by themselves"
+
+
+class NoProgram(OperatorError):
+    """Nothing has ever been published to this store."""
+
+    code = "OPS302"
+    hint = "start with a workspace: `segue run WORKSPACE`"
+
+
+class PlanUnreadable(OperatorError):
+    """A stored plan can't be read by this release."""
+
+    code = "OPS303"
+    hint = "a later release of Segue published it: upgrade, or publish the workspace again"
