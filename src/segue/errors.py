@@ -165,3 +165,32 @@ class PlanUnreadable(OperatorError):
 
     code = "OPS303"
     hint = "a later release of Segue published it: upgrade, or publish the workspace again"
+
+
+# ── stores ──────────────────────────────────────────────────────────────────────────
+
+
+class StaleCommit(OperatorError):
+    """What a batch was decided from no longer holds; nothing of it was saved.
+
+    `profiles` are those to load and step again; a host does so by itself.
+    """
+
+    code = "OPS104"
+    hint = "another process writes to the same store; if this goes on, run one host per store"
+
+    def __init__(self, profiles: tuple[str, ...]) -> None:
+        super().__init__(f"changed since they were loaded: {', '.join(map(repr, profiles[:10]))}")
+        self.profiles = profiles
+
+
+class Unstorable(InputError):
+    """A value that has no stored form: an integer beyond 64 bits, half a surrogate pair."""
+
+    code = "INP101"
+    hint = "send integers beyond 64 bits as text, and text as valid UTF-8"
+
+    def __init__(self, profile: str, reason: str) -> None:
+        super().__init__(f"profile {profile!r}: {reason}")
+        self.profile = profile
+        self.reason = reason

@@ -8,6 +8,11 @@ Rule 3: a claim is a transaction that also looks whether the send was cancelled;
     of what is claimed already takes nothing back, and `load` tells the kernel of the claim.
 Rule 4: a store never reads a clock and never draws; instants come in as arguments.
 Rule 5: a store that can't save raises `StoreUnavailable` and has saved nothing.
+Rule 6: a stale commit saves nothing. What a batch was decided from must still hold when it
+    is saved: the versions of its profiles, the claims they knew of, the newness of its
+    events. Where it does not, `commit` raises `StaleCommit` with the profiles concerned; the
+    host asks `seen` and `load` again for those and steps again. So caps stay exact, whether
+    one host writes or many.
 
 `memory.MemoryStore` is the oracle: simple, slow, obviously right. Every other store must
 pass the same contract suite (`tests/contract/test_store.py`).
@@ -38,6 +43,8 @@ class Loaded(msgspec.Struct, frozen=True):
 
     profile: Profile
     claims: tuple[Reported, ...] = ()
+    version: int = 0
+    """Rises by one with every commit of the profile; goes back as `Saved.seen_version`."""
 
 
 class LoggedEvent(msgspec.Struct, frozen=True):
@@ -77,8 +84,12 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     """Send ids whose claim the profile has now been told of."""
     absorbed: tuple[ProfileId, ...] = ()
     """Profiles merged into this one: their lines, sends and links move here."""
+    absorbed_versions: tuple[int, ...] = ()
+    """`Loaded.version` of each absorbed profile, in their order; 0 for one never saved."""
     links: tuple[Identifier, ...] = ()
-    """Identifiers that name this profile from now on."""
+    """Identifiers that name this profile from now on, whomever they named before."""
+    seen_version: int = 0
+    """`Loaded.version` of what was stepped; 0 for a profile that is new."""
 
 
 class SetAside(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,18 +184,35 @@ class Store(Protocol):
         ...
 
     def seen(self, event_ids: Sequence[tuple[ProfileId, str]]) -> set[str]:
-        """Which of these event ids have been accepted before (by whichever profile)."""
+        """Which of these event ids have been accepted before (by whichever profile).
+
+        Emitted events are not looked at: their ids are derived, and no sender may stop
+        one by guessing its id.
+        """
         ...
 
     def commit(
-        self, saved: Sequence[Saved], set_aside: Sequence[SetAside] = (), meta: dict[str, str] | None = None
+        self,
+        saved: Sequence[Saved],
+        set_aside: Sequence[SetAside] = (),
+        meta: dict[str, str] | None = None,
     ) -> None:
         """Save everything or nothing.
 
+        Raises `StaleCommit`, naming the profiles, and saves nothing if
+        - a profile, or one that it absorbs, is not at the version that was seen, or was
+          absorbed by another meanwhile;
+        - a send that it withdraws was claimed, and the profile was never told (neither in
+          `known_claims` nor before): what was decided on "withdrawn" would not be true;
+        - an event's id was accepted meanwhile.
+        Raises `Unstorable`, naming the profile, and saves nothing if a value has no stored
+        form. A profile stands in a batch once, as itself or as absorbed, and an event id once.
+
         `Send`, `ChangeAudience`, `CallWebhook` and `AssignTask` become queued rows, due at
         the later of their instant and `pace_at`; `Withdraw` cancels a row that is still
-        queued and is no error otherwise; `Show` and `Emit` are kept with the trace and the
-        log. A row whose id exists already is left as it is. `meta` sets named values.
+        queued (also one that is back in the queue for another try) and is no error
+        otherwise; `Show` stands in the notes and `Emit` in `events`, so neither makes a row.
+        A row whose id the profile has already is left as it is. `meta` sets named values.
         """
         ...
 
@@ -231,7 +259,11 @@ class Store(Protocol):
         ...
 
     def settle(self, settlements: Sequence[Settlement]) -> None:
-        """Say what became of claimed rows; a row that is not claimed is left as it is."""
+        """Say what became of claimed rows; a row that is not claimed is left as it is.
+
+        A row of a profile absorbed since the claim is found with its heir. Back in `queued`,
+        a row whose claim the profile was not told of counts as never claimed.
+        """
         ...
 
     def abandoned(self, by: str) -> list[QueuedSend]:
@@ -249,7 +281,7 @@ class Store(Protocol):
         ...
 
     def retry(self, ids: Sequence[str], now: Instant) -> int:
-        """Queue dead rows again; returns how many were dead."""
+        """Queue dead rows again, their attempts forgotten; returns how many were dead."""
         ...
 
     # ── programs, the sandbox, what was set aside ──
