@@ -1,0 +1,67 @@
+"""Every bound of the channels, and what happens at it."""
+
+TEMPLATE_CHARACTERS_MAX = 200_000
+"""Length of one template; a longer one is refused when the workspace is checked."""
+
+OUTPUT_BYTES_MAX = 1_000_000
+"""What one field may render to; beyond, the message is unrenderable."""
+
+LOOP_ITERATIONS_MAX = 10_000
+"""Turns of all loops of one field together; beyond, the message is unrenderable."""
+
+LOCALS_BYTES_MAX = 2_000_000
+"""Size of what a template assigns and captures."""
+
+DEPTH_MAX = 10
+"""Nesting of included parts."""
+
+NESTING_MAX = 30
+"""Nesting of blocks in one template."""
+
+INTEGER_BITS_MAX = 256
+"""Size of a whole number that a filter may give."""
+
+PARSED_TEMPLATES_MAX = 2_000
+"""Parsed templates kept; the least recently used is forgotten."""
+
+TEMPLATES_KEPT_CHARACTERS_MAX = 50_000
+"""A longer template is parsed each time, so that the cache stays small."""
+
+DELIVERIES_AT_ONCE_MAX = 50
+"""Letters in the air at one time, over all routes."""
+
+REPLY_BYTES_MAX = 1_000_000
+"""What is read of a provider's answer; beyond, the rest is not read."""
+
+CONNECT_SECONDS_MAX = 10.0
+"""Time to reach a provider; nothing was sent by then, so it is tried again later."""
+
+ANSWER_SECONDS_MAX = 30.0
+"""Time for a provider to answer what was sent."""
+
+SMTP_CONNECTIONS_MAX = 8
+"""Connections to one mail server."""
+
+SMTP_IDLE_SECONDS_MAX = 60.0
+"""How long a connection to a mail server is kept for the next letter."""
+
+SMTP_LETTERS_MAX = 100
+"""Letters over one connection; many servers close it at about as many."""
+
+SUBJECT_CHARACTERS_MAX = 500
+"""Length of a subject; the rest is cut off at a word."""
+
+DETAIL_CHARACTERS_MAX = 500
+"""What is kept of a provider's words about a failure."""
+
+SMS_SEGMENTS_MAX = 10
+"""Segments of one text message; providers refuse more."""
+
+ADDRESS_CHARACTERS_MAX = 320
+"""Length of an address (RFC 5321: 64 before the sign, 255 after it)."""
+
+CALLBACK_BYTES_MAX = 5_000_000
+"""Size of a provider's callback; a larger one is refused."""
+
+CALLBACK_AGE_SECONDS_MAX = 300
+"""How old a signed callback may be, where its signature covers a time."""
