@@ -1,0 +1,1 @@
+"""Sources: what others send, translated into the kernel's inputs. Pure; floor 5."""

@@ -1,0 +1,67 @@
+"""Every bound of the connectors, and what happens at it.
+
+The first four are the Segment spec's own; the others keep one message from costing more than
+its share. A message beyond a bound is set aside with its reason and harms no other.
+"""
+
+MESSAGE_BYTES_MAX = 32 * 1024
+"""One message as JSON; refused `too_large`."""
+
+BATCH_BYTES_MAX = 512_000
+"""One request's body, before and after decompression; refused with HTTP 413."""
+
+BATCH_MESSAGES_MAX = 2_500
+"""Messages in one batch; refused with HTTP 413."""
+
+ID_CHARS_MAX = 255
+"""`userId`, `anonymousId`, `previousId`, `groupId`, `messageId`; refused `id_too_long`.
+
+The spec says 100 for `messageId` only; clients of others run a little longer.
+"""
+
+NAME_CHARS_MAX = 255
+"""An event's name; refused `name_too_long`."""
+
+NESTING_MAX = 32
+"""Levels of objects and lists in one message; refused `too_deep`."""
+
+DIGITS_MAX = 18
+"""Digits of a whole number: what every reader down the line keeps; refused `number_range`."""
+
+SUBSCRIPTIONS_MAX = 50
+"""Consents read from one message; later ones are left out."""
+
+SET_ASIDE_BYTES_MAX = 8 * 1024
+"""Bytes kept of a message that was set aside."""
+
+# ── files ───────────────────────────────────────────────────────────────────────────
+
+LINE_BYTES_MAX = 4_000_000
+"""One line of a file; a longer one is rejected and skipped."""
+
+RECORD_LINES_MAX = 200
+"""Lines of one CSV record (line breaks inside quotes); beyond, its quote was never closed."""
+
+REJECTIONS_MAX = 1_000
+"""Rejected rows kept with line and reason; all are counted, and given to `on_rejection`."""
+
+EXCERPT_CHARS_MAX = 200
+"""How much of a rejected row is shown."""
+
+SORT_EVENTS_MAX = 100_000
+"""Events sorted in memory; beyond, sorted runs are spilled to a temporary file and merged."""
+
+GROUPS_OPEN_MAX = 10_000
+"""Groups of rows open at once; beyond, the oldest is closed early."""
+
+GROUPS_CLOSED_MAX = 100_000
+"""Closed groups remembered, so that a row which comes back late is rejected by name."""
+
+IDENTIFIED_MAX = 1_000_000
+"""Customers whose traits were told already; beyond, the oldest may be told again."""
+
+INSTANT_MIN = 0
+"""Before 1970 a time in a file is a mistake."""
+
+INSTANT_MAX = 4_102_444_800_000
+"""From 2100 on, too."""
