@@ -9,7 +9,7 @@ Rule 3: values of different kinds are unequal and unordered. Never an error, nev
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NewType, TypeAlias
+from typing import TYPE_CHECKING, NewType, TypeAlias
 
 Instant = NewType("Instant", int)
 """Milliseconds since 1970-01-01T00:00:00Z."""
@@ -20,8 +20,12 @@ Millis = NewType("Millis", int)
 ProfileId = NewType("ProfileId", str)
 
 Scalar: TypeAlias = None | bool | int | float | str
-Value: TypeAlias = "Scalar | Sequence[Value] | Mapping[str, Value]"
-Record: TypeAlias = dict[str, "Value"]
+if TYPE_CHECKING:
+    Value: TypeAlias = "Scalar | Sequence[Value] | Mapping[str, Value]"
+else:
+    # Decoders can't follow an alias that contains itself; JSON and MessagePack give nothing else.
+    Value = object
+Record: TypeAlias = dict[str, Value]
 
 NEVER = Instant((1 << 53) - 1)
 """Later than any instant; also the largest integer that every JSON reader keeps exact."""
