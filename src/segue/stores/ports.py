@@ -196,8 +196,12 @@ class Store(Protocol):
         saved: Sequence[Saved],
         set_aside: Sequence[SetAside] = (),
         meta: dict[str, str] | None = None,
+        settlements: Sequence[Settlement] = (),
     ) -> None:
         """Save everything or nothing.
+
+        `settlements` are applied first, as `settle` does: what became of a send and what its
+        profile makes of it stand or fall together.
 
         Raises `StaleCommit`, naming the profiles, and saves nothing if
         - a profile, or one that it absorbs, is not at the version that was seen, or was
