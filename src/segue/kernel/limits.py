@@ -42,3 +42,9 @@ STEPS_PER_INPUT_MAX = 200
 
 EMITTED_PER_INPUT_MAX = 50
 """Events that Segue itself makes happen in one input; beyond, they are dropped and traced."""
+
+VALUE_TEXT_MAX = 200
+"""Characters of a text kept by `first`, `last` and `distinct`; the rest is cut off."""
+
+NUMBER_MAX = 1e270
+"""Numbers larger in size are missing to an aggregate, so that no sum overflows."""
