@@ -194,3 +194,120 @@ class Unstorable(InputError):
         super().__init__(f"profile {profile!r}: {reason}")
         self.profile = profile
         self.reason = reason
+
+
+# ── the shell ───────────────────────────────────────────────────────────────────────
+
+
+class BadSetting(OperatorError):
+    """A setting is unknown, of the wrong kind, or can't be read."""
+
+    code = "OPS801"
+    hint = "docs/reference/settings.md lists every setting; `segue doctor` shows those in force"
+
+
+class NotHere(OperatorError):
+    """A file, folder or running Segue that a command needs is not there."""
+
+    code = "OPS802"
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class PortTaken(OperatorError):
+    """Another program listens on the port already."""
+
+    code = "OPS803"
+    hint = "end that program, or choose another port: `segue run --port 8401`"
+
+
+class WorkspaceWrong(DefinitionError):
+    """The workspace has errors; each was shown with its place."""
+
+    code = "DEF801"
+    hint = "correct the places shown, then run `segue check`"
+
+
+class Refused(OperatorError):
+    """A running Segue answered a request of the command line with an error."""
+
+    code = "OPS804"
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+# ── server ──────────────────────────────────────────────────────────────────────────
+
+
+class UnknownWriteKey(InputError):
+    """The request carries no write key, or one that this installation does not know."""
+
+    code = "INP701"
+    status = 401
+    hint = "send the write key as the Basic user name, or as `writeKey` in the body"
+
+
+class NotAdmitted(InputError):
+    """The request needs the admin token, or comes from a place that may not ask."""
+
+    code = "INP702"
+    status = 401
+    hint = "send `Authorization: Bearer` with the admin token"
+
+
+class BodyTooLarge(InputError):
+    """The body, or what it unpacks to, is larger than a request may be."""
+
+    code = "INP703"
+    status = 413
+    hint = "send at most 500 KB and 2,500 messages in one request"
+
+
+class BodyUnreadable(InputError):
+    """The body is not what the route reads; the text says where."""
+
+    code = "INP704"
+    hint = "docs/reference/http.md shows the body of every route"
+
+
+class EncodingUnsupported(InputError):
+    """The body is compressed in a way that is not read here."""
+
+    code = "INP705"
+    status = 415
+    hint = "send it plain, or with `Content-Encoding: gzip`"
+
+
+class NothingUsable(InputError):
+    """No message of the request could be used; all were set aside with their reasons."""
+
+    code = "INP706"
+    hint = "the first reason is in the message, all of them are under /api/set-aside"
+
+
+class NoSuchThing(InputError):
+    """There is nothing at this address."""
+
+    code = "INP707"
+    status = 404
+    hint = "docs/reference/http.md lists every route"
+
+
+class WrongMethod(InputError):
+    """The route exists, with another method."""
+
+    code = "INP708"
+    status = 405
+    hint = "docs/reference/http.md lists every route with its method"
+
+
+class TooManyWatchers(InputError):
+    """The live stream has as many readers as it may have."""
+
+    code = "INP709"
+    status = 429
+    hint = "close a live page, or read /metrics instead"
