@@ -1,0 +1,1 @@
+"""What is remembered: one port, several backends, one contract suite."""
