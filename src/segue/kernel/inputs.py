@@ -55,8 +55,7 @@ class Reported(msgspec.Struct, frozen=True, kw_only=True, tag="reported"):
     """What became of one send, from the dispatcher, the provider or the page.
 
     claimed   it left the queue: from now on it can't be withdrawn
-    requeued  the provider can't take it now and has not: it is back in the queue, and can be
-              withdrawn until it is claimed again
+    deferred  the provider would not take it now: it is back in the queue, and can be withdrawn
     accepted  the provider took it
     delivered it reached the customer
     failed    it was never delivered, and won't be; `reason` says why. Caps are given back,
@@ -69,7 +68,7 @@ class Reported(msgspec.Struct, frozen=True, kw_only=True, tag="reported"):
     send_id: str
     outcome: OneOf[
         "claimed",
-        "requeued",
+        "deferred",
         "accepted",
         "delivered",
         "failed",
