@@ -311,3 +311,21 @@ class TooManyWatchers(InputError):
     code = "INP709"
     status = 429
     hint = "close a live page, or read /metrics instead"
+
+
+class NobodyNamed(InputError):
+    """An input carries neither a user id nor an anonymous id."""
+
+    code = "INP302"
+    status = 422
+    hint = "give it a userId or an anonymousId"
+
+    def __init__(self) -> None:
+        super().__init__("it names no customer: neither a userId nor an anonymousId")
+
+
+class StepFailed(SegueError):
+    """An input could not be answered because of a bug; it was kept aside, and harmed nothing."""
+
+    code = "SEG301"
+    hint = "report it with what `segue doctor` prints; the input is kept and can be sent again"

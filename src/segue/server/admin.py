@@ -1,0 +1,319 @@
+"""What administrators and the live page see: profiles with their why, the outbox, bad inputs.
+
+Rule: everything under /api goes through `auth.admit` (see `guarded`), reads the store in a
+thread and changes nothing, except a retry of dead letters and the simulated shoppers' switch.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from segue.errors import BodyUnreadable, NoSuchThing
+from segue.kernel.profile import Profile
+from segue.kernel.values import ProfileId
+from segue.server import auth, bodies, limits, words
+from segue.server.diagrams import outline
+from segue.server.site import Site, site_of
+from segue.stores.ports import Identifier, QueuedSend, Store
+
+T = TypeVar("T")
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+_encode = msgspec.json.Encoder().encode
+
+
+def guarded(endpoint: Endpoint) -> Endpoint:
+    """Only for administrators."""
+
+    async def admitted(request: Request) -> Response:
+        auth.admit(request, site_of(request).settings.admin_token)
+        response = await endpoint(request)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return admitted
+
+
+def _json(value: object) -> Response:
+    return Response(_encode(value), media_type="application/json")
+
+
+def _limit(request: Request, usual: int = 100) -> int:
+    given = request.query_params.get("limit", str(usual))
+    if not given.isascii() or not given.isdigit() or len(given) > 9:
+        raise BodyUnreadable(f"limit must be a whole number, not {given[:40]!r}")
+    return max(1, min(int(given), limits.PAGE_SIZE_MAX))
+
+
+async def overview(request: Request) -> Response:
+    """What the live page shows beside the stream."""
+    site = site_of(request)
+    counts = await site.away(site.store.counts)
+    decisions = [
+        {"outcome": outcome, "reason": reason, "text": words.because(reason), "count": count}
+        for (outcome, reason), count in site.metrics.counted("segue_decisions_total").items()
+    ]
+    channels = {
+        channel: count for (channel,), count in site.metrics.counted("segue_sends_total").items()
+    }
+    keys = site.settings.write_keys
+    simulated = site.settings.simulated_sources
+    return _json(
+        {
+            "now": site.clock.now(),
+            "started_at": site.started_at,
+            "workspace": site.host.program.plan.workspace.name,
+            "counts": words.plain(counts),
+            "events_since_start": site.metrics.total("segue_events_total"),
+            "decisions": decisions,
+            "sends": channels,
+            "shows": site.metrics.total("segue_shows_total"),
+            "write_key": next((k for k, source in keys.items() if source not in simulated), ""),
+            "simulation": None if site.simulation is None else {"on": site.simulation.on},
+        }
+    )
+
+
+async def profiles(request: Request) -> Response:
+    """Profiles in order of id, briefly."""
+    site = site_of(request)
+    after, limit = request.query_params.get("after", ""), _limit(request)
+    found = await site.away(lambda: site.store.profiles(after, limit))
+    brief = [
+        {
+            "id": profile.id,
+            "name": name_of(profile),
+            "segments": sorted(profile.segments),
+            "runs": [run.journey for run in profile.runs],
+            "last_seen_at": profile.last_seen_at,
+            "simulated": site.stream.is_simulated(profile.id),
+        }
+        for profile in found
+    ]
+    return _json({"profiles": brief, "next": found[-1].id if len(found) == limit else None})
+
+
+async def profile(request: Request) -> Response:
+    """One profile's whole state."""
+    site = site_of(request)
+    reference: str = request.path_params["reference"]
+    found = await site.away(lambda: _find(site.store, reference))
+    record: Any = words.plain(found)
+    record["name"] = name_of(found)
+    record["simulated"] = site.stream.is_simulated(found.id)
+    for line in (*record["ledger"], *record["proposals"]):
+        if line.get("reason"):
+            line["text"] = words.because(line["reason"])
+    return _json(record)
+
+
+async def timeline(request: Request) -> Response:
+    """What happened to one profile and why, the newest first."""
+    site = site_of(request)
+    reference: str = request.path_params["reference"]
+    limit = _limit(request, limits.TIMELINE_MAX)
+    return _json(await site.away(lambda: _timeline(site.store, reference, limit)))
+
+
+def _timeline(store: Store, reference: str, limit: int) -> dict[str, object]:
+    found = _find(store, reference)
+    entries: list[dict[str, object]] = []
+    for line in store.history(found.id)[-limit:]:
+        event = line.event
+        entries.append(
+            {
+                "type": "event",
+                "at": line.arrived_at,
+                "happened_at": event.at,
+                "sequence": line.sequence,
+                "id": event.id,
+                "name": event.name,
+                "kind": event.kind,
+                "properties": event.properties,
+                "traits": event.traits,
+                "source": event.source,
+                "live": event.live,
+                "emitted": event.emitted,
+            }
+        )
+    entries += [
+        {
+            "type": "why",
+            "at": trace.at,
+            "sequence": trace.sequence,
+            "cause": trace.cause,
+            "notes": [words.told(note) for note in trace.notes],
+        }
+        for trace in store.traces(found.id, limit)
+    ]
+    # Of one instant, the event comes first, then what it led to; the page reads upwards.
+    entries.sort(key=lambda entry: (entry["at"], entry["type"] == "why", entry["sequence"]))
+    entries.reverse()
+    return {"profile": found.id, "name": name_of(found), "entries": entries[:limit]}
+
+
+def _find(store: Store, reference: str) -> Profile:
+    """By id, or by `user:ana`, `anonymous:a-1` and the like."""
+    kind, colon, value = reference.partition(":")
+    ids = [ProfileId(reference)]
+    if colon:
+        named = Identifier(kind, value)
+        ids = list(store.resolve([named]).values()) or ids
+    heirs = store.forward(ids)
+    ids = [heirs.get(one, one) for one in ids]
+    loaded = store.load(ids)
+    for one in ids:
+        if one in loaded:
+            return loaded[one].profile
+    raise NoSuchThing(f"there is no profile {reference[:200]!r}")
+
+
+def name_of(profile: Profile) -> str:
+    """What a person calls this customer."""
+    for trait in ("name", "first_name", "firstName", "email", "phone"):
+        value = profile.traits.get(trait)
+        if isinstance(value, str) and value.strip():
+            return value.strip()[:80]
+    ids = [*profile.user_ids, *profile.anonymous_ids, profile.id]
+    return ids[0][:80]
+
+
+async def messages(request: Request) -> Response:
+    """What the sandbox channel kept."""
+    site = site_of(request)
+    whose, limit = request.query_params.get("profile"), _limit(request, 50)
+    only = None if whose is None else ProfileId(whose)
+    found = await site.away(lambda: site.store.kept(only, limit))
+    return _json(
+        {
+            "messages": [
+                {
+                    **msgspec.to_builtins(message),
+                    "simulated": message.simulated or site.stream.is_simulated(message.profile),
+                }
+                for message in found
+            ]
+        }
+    )
+
+
+async def outbox(request: Request) -> Response:
+    """Rows of the outbox; `state=dead` are the dead letters."""
+    site = site_of(request)
+    state, limit = request.query_params.get("state"), _limit(request)
+    known = ("queued", "claimed", "done", "dead", "cancelled", "unknown")
+    if state is not None and state not in known:
+        raise BodyUnreadable(f"state must be one of {', '.join(known)}")
+    found = await site.away(lambda: site.store.outbox(state, None, limit))
+    return _json({"sends": [_row(row) for row in found]})
+
+
+def _row(row: QueuedSend) -> dict[str, object]:
+    effect: Any = words.plain(row.effect)
+    kind = str(row.effect.__struct_config__.tag)
+    record: Any = words.plain(row)
+    return {**record, "effect": {**effect, "kind": kind}}
+
+
+class _Retry(msgspec.Struct):
+    ids: list[str]
+
+
+async def retry(request: Request) -> Response:
+    """Queue dead letters again."""
+    site = site_of(request)
+    asked = await _body(request, _Retry)
+    ids = asked.ids[: limits.PAGE_SIZE_MAX]
+    return _json({"retried": await site.away(lambda: site.host.retry(ids))})
+
+
+async def set_aside(request: Request) -> Response:
+    """Bad inputs with their reasons, the newest first."""
+    site = site_of(request)
+    limit = _limit(request)
+    found = await site.away(lambda: site.store.set_aside(limit))
+    return _json(
+        {
+            "set_aside": [
+                {
+                    "number": number,
+                    "at": bad.at,
+                    "source": bad.source,
+                    "code": bad.code,
+                    "reason": bad.reason,
+                    "body": bad.body.decode("utf-8", "replace"),
+                }
+                for number, bad in found
+            ]
+        }
+    )
+
+
+async def program(request: Request) -> Response:
+    """The definitions in force, as the page draws them."""
+    site = site_of(request)
+    return _json(outline(site.host.program))
+
+
+class _Switch(msgspec.Struct):
+    on: bool
+
+
+async def simulation(request: Request) -> Response:
+    """Whether simulated shoppers are about; POST switches them."""
+    site = site_of(request)
+    if site.simulation is None:
+        if request.method == "POST":
+            raise NoSuchThing("this installation has no simulated shoppers")
+        return _json({"on": False, "available": False})
+    if request.method == "POST":
+        asked, simulated = await _body(request, _Switch), site.simulation
+        await site.away(lambda: simulated.switch(asked.on))
+    return _json({"on": site.simulation.on, "available": True})
+
+
+async def _body(request: Request, shape: type[T]) -> T:
+    body = await bodies.read(request, limits.ASKED_BYTES_MAX)
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, ValueError) as error:
+        raise BodyUnreadable(str(error).replace("`$.", "`").replace("`$`", "the body")) from error
+
+
+async def live(request: Request) -> Response:
+    """Facts as they happen, as server-sent events."""
+    stream = site_of(request).stream
+    reader = stream.admit()
+    return StreamingResponse(
+        stream.read(reader),
+        media_type="text/event-stream",
+        headers={"X-Accel-Buffering": "no"},
+    )
+
+
+# ── for machines ────────────────────────────────────────────────────────────────────
+
+
+async def health(request: Request) -> Response:
+    """The process is up."""
+    site = site_of(request)
+    return _json({"status": "ok", "since": site.started_at})
+
+
+async def ready(request: Request) -> Response:
+    """The store can be read and a program is in force; 503 otherwise."""
+    site = site_of(request)
+    await site.away(site.store.current_program)
+    return _json({"status": "ready", "workspace": site.host.program.plan.workspace.name})
+
+
+async def metrics(request: Request) -> Response:
+    """Counters and gauges for Prometheus."""
+    site: Site = site_of(request)
+    counts = await site.away(site.store.counts)
+    text = site.metrics.text(counts, site.stream.watchers, site.stream.dropped)
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,0 +1,84 @@
+"""Where the event loop meets the host's thread.
+
+A submission is answered through a future of the loop. The host's thread completes many of them
+per commit, so wake-ups of the loop are coalesced: one per commit, not one per request.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import Protocol
+
+from segue.errors import StoreUnavailable
+from segue.hosts.arrivals import Answer, Arrival
+from segue.hosts.facts import Fact
+from segue.kernel.program import Program
+
+
+class Host(Protocol):
+    """What the server needs of a host: `hosts.loop.Host` and `hosts.embedded.Embedded` have it."""
+
+    def submit(self, arrivals: Sequence[Arrival], done: Callable[[list[Answer]], None]) -> None:
+        """Queue arrivals; raises `QueueFull` or `HostStopped`."""
+        ...
+
+    def retry(self, ids: Sequence[str]) -> int:
+        """Queue dead letters again."""
+        ...
+
+    def subscribe(self, listener: Callable[[Sequence[Fact]], None]) -> Callable[[], None]:
+        """Tell a listener of every commit; returns how to end it."""
+        ...
+
+    @property
+    def program(self) -> Program:
+        """The program in force."""
+        ...
+
+
+class Bridge:
+    """Submits for coroutines."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._lock = Lock()
+        self._ready: list[tuple[asyncio.Future[list[Answer]], list[Answer]]] = []
+
+    async def ask(self, arrivals: Sequence[Arrival]) -> list[Answer]:
+        """The answers, in order, once all are committed.
+
+        Raises `QueueFull`, `HostStopped`, or `StoreUnavailable` if the store could not save.
+        """
+        if not arrivals:
+            return []
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[list[Answer]] = loop.create_future()
+        self._host.submit(arrivals, lambda answers: self._done(loop, future, answers))
+        answers = await future
+        if any(answer.status == "unavailable" for answer in answers):
+            raise StoreUnavailable("the store can't save now; nothing was accepted")
+        return answers
+
+    def _done(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        future: asyncio.Future[list[Answer]],
+        answers: list[Answer],
+    ) -> None:
+        """In the host's thread."""
+        with self._lock:
+            first = not self._ready
+            self._ready.append((future, answers))
+        if first:
+            try:
+                loop.call_soon_threadsafe(self._deliver)
+            except RuntimeError:
+                pass  # The loop was closed while the host was still answering: nobody waits.
+
+    def _deliver(self) -> None:
+        """In the event loop."""
+        with self._lock:
+            ready, self._ready = self._ready, []
+        for future, answers in ready:
+            if not future.done():
+                future.set_result(answers)

@@ -1,0 +1,104 @@
+"""What all routes share: the host, the store, the settings, and what is counted."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeAlias, TypeVar
+
+import msgspec
+from starlette.requests import HTTPConnection
+
+from segue.hosts.ports import Clock
+from segue.kernel.effects import Show
+from segue.server import limits
+from segue.server.bridge import Bridge, Host
+from segue.server.metrics import Metrics
+from segue.server.stream import Stream
+from segue.stores.ports import SetAside, Store
+
+T = TypeVar("T")
+
+Render: TypeAlias = Callable[[str, Show], Mapping[str, str]]
+"""Renders what goes into a placement, with the program it was decided by; raises
+`Unrenderable` for a template error."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What whoever runs this installation decides about the server.
+
+    `write_keys` maps each key to the source it names. Without an `admin_token`, /api answers
+    on loopback names only. `origins` may call /v1 from a browser; `*` means all.
+    `simulated_sources` are marked as simulated wherever they show.
+    """
+
+    write_keys: Mapping[str, str]
+    admin_token: str = ""
+    origins: tuple[str, ...] = ("*",)
+    simulated_sources: tuple[str, ...] = ("simulation",)
+
+
+class Simulation(Protocol):
+    """The simulated shoppers of a new workspace, which can be sent home."""
+
+    @property
+    def on(self) -> bool:
+        """Whether they are about."""
+        ...
+
+    def switch(self, on: bool) -> None:
+        """Send them home, or call them back; returns at once."""
+        ...
+
+
+class Site:
+    """One running server."""
+
+    def __init__(  # noqa: PLR0917 - the arguments of `create_app`, in its order
+        self,
+        host: Host,
+        store: Store,
+        settings: Settings,
+        clock: Clock,
+        render: Render,
+        simulation: Simulation | None,
+    ) -> None:
+        self.host = host
+        self.store = store
+        self.settings = settings
+        self.clock = clock
+        self.render = render
+        self.simulation = simulation
+        self.bridge = Bridge(host)
+        self.metrics = Metrics()
+        self.stream = Stream(self.metrics, settings.simulated_sources)
+        self.started_at = clock.now()
+        self._threads = ThreadPoolExecutor(limits.STORE_THREADS_MAX, "segue-server")
+        self._minute = 0
+        self._kept = 0
+
+    async def away(self, work: Callable[[], T]) -> T:
+        """Do blocking work in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def set_aside(self, bad: Sequence[SetAside]) -> None:
+        """Keep bad inputs with their reasons; beyond the bound they are counted only."""
+        self.metrics.set_aside(bad)
+        minute = self.clock.now() // 60_000
+        if minute != self._minute:
+            self._minute, self._kept = minute, 0
+        room = limits.SET_ASIDE_PER_MINUTE_MAX - self._kept
+        kept = list(bad)[: max(0, room)]
+        self._kept += len(kept)
+        if kept:
+            await self.away(lambda: self.store.commit((), kept))
+
+    def close(self) -> None:
+        """Let go of threads and of the host's facts."""
+        self.stream.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def site_of(request: HTTPConnection) -> Site:
+    """The site that answers this request."""
+    site: Site = request.app.state.site
+    return site

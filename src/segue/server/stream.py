@@ -1,0 +1,163 @@
+"""Life as it happens: facts from the host, to everyone who watches, as server-sent events.
+
+Rule 1: facts come in the host's listener thread and leave in the event loop; frames are made
+    once for all readers.
+Rule 2: everything is bounded. A frame carries at most so many facts (plain events give way
+    first, and are counted); a reader that lags too far behind is let go.
+Rule 3: what came from simulated shoppers says so, and so does all that it led to.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from threading import Lock
+
+import msgspec
+
+from segue.errors import TooManyWatchers
+from segue.hosts.facts import Fact
+from segue.server import limits
+from segue.server.metrics import Metrics
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A fact as the page gets it."""
+
+    n: int
+    kind: str
+    at: int
+    profile: str
+    name: str
+    detail: dict[str, object]
+    simulated: bool = False
+
+
+class Stream:
+    """Takes facts, hands frames to readers."""
+
+    def __init__(self, metrics: Metrics, simulated_sources: Sequence[str]) -> None:
+        self._metrics = metrics
+        self._sources = frozenset(simulated_sources)
+        self._lock = Lock()
+        self._waiting: list[Shown] = []
+        self._skipped = 0
+        self._recent: deque[Shown] = deque(maxlen=limits.RECENT_FACTS_MAX)
+        self._simulated: dict[str, None] = {}
+        self._count = 0
+        self._readers: set[asyncio.Queue[bytes | None]] = set()
+        self._pump: asyncio.Task[None] | None = None
+        self._leave: Callable[[], None] = lambda: None
+        self.dropped = 0
+
+    def open(
+        self, subscribe: Callable[[Callable[[Sequence[Fact]], None]], Callable[[], None]]
+    ) -> None:
+        """Start to listen; in the event loop."""
+        self._leave = subscribe(self.listen)
+        self._pump = asyncio.get_running_loop().create_task(self._run())
+
+    def close(self) -> None:
+        """Stop listening and let every reader go."""
+        self._leave()
+        if self._pump is not None:
+            self._pump.cancel()
+        for reader in list(self._readers):
+            self._dismiss(reader)
+
+    @property
+    def watchers(self) -> int:
+        """How many read."""
+        return len(self._readers)
+
+    def is_simulated(self, profile: str) -> bool:
+        """Whether a profile is one of the simulated shoppers'."""
+        return profile in self._simulated
+
+    def listen(self, facts: Sequence[Fact]) -> None:
+        """In the host's listener thread."""
+        self._metrics.told(facts)
+        with self._lock:
+            for fact in facts:
+                shown = self._shown(fact)
+                self._recent.append(shown)
+                if not self._readers:
+                    continue
+                most = limits.FRAME_FACTS_MAX * (1 if fact.kind == "event" else 2)
+                if len(self._waiting) >= most:
+                    self._skipped += 1
+                else:
+                    self._waiting.append(shown)
+
+    def _shown(self, fact: Fact) -> Shown:
+        if fact.detail.get("source") in self._sources and fact.profile not in self._simulated:
+            self._simulated[fact.profile] = None
+            if len(self._simulated) > limits.SIMULATED_PROFILES_MAX:
+                del self._simulated[next(iter(self._simulated))]
+        self._count += 1
+        return Shown(
+            n=self._count,
+            kind=fact.kind,
+            at=fact.at,
+            profile=fact.profile,
+            name=fact.name,
+            detail=dict(fact.detail),
+            simulated=fact.profile in self._simulated,
+        )
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(limits.FRAME_MS / 1000)
+            with self._lock:
+                facts, self._waiting = self._waiting, []
+                skipped, self._skipped = self._skipped, 0
+            if (facts or skipped) and self._readers:
+                self._send(_frame("facts", {"facts": facts, "skipped": skipped}))
+
+    def _send(self, frame: bytes) -> None:
+        for reader in list(self._readers):
+            try:
+                reader.put_nowait(frame)
+            except asyncio.QueueFull:
+                self.dropped += 1
+                self._dismiss(reader)
+
+    def _dismiss(self, reader: asyncio.Queue[bytes | None]) -> None:
+        """Let a reader go: what it has not read yet is dropped."""
+        self._readers.discard(reader)
+        while not reader.empty():
+            reader.get_nowait()
+        reader.put_nowait(None)
+
+    def admit(self) -> asyncio.Queue[bytes | None]:
+        """A place for one more reader, or `TooManyWatchers`."""
+        if len(self._readers) >= limits.WATCHERS_MAX:
+            raise TooManyWatchers(f"{limits.WATCHERS_MAX} readers watch already")
+        reader: asyncio.Queue[bytes | None] = asyncio.Queue(limits.WATCHER_QUEUE_MAX)
+        with self._lock:
+            recent = list(self._recent)
+        reader.put_nowait(_frame("recent", {"facts": recent, "skipped": 0}))
+        self._readers.add(reader)
+        return reader
+
+    async def read(self, reader: asyncio.Queue[bytes | None]) -> AsyncIterator[bytes]:
+        """Frames for one reader until it is let go or goes away."""
+        try:
+            yield b"retry: 1500\n\n"
+            while True:
+                try:
+                    frame = await asyncio.wait_for(reader.get(), limits.HEARTBEAT_MS / 1000)
+                except TimeoutError:
+                    frame = b": still here\n\n"
+                if frame is None:
+                    return
+                yield frame
+        finally:
+            with contextlib.suppress(KeyError):
+                self._readers.remove(reader)
+
+
+def _frame(name: str, data: object) -> bytes:
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), _encode(data))
