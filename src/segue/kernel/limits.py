@@ -48,3 +48,6 @@ VALUE_TEXT_MAX = 200
 
 NUMBER_MAX = 1e270
 """Numbers larger in size are missing to an aggregate, so that no sum overflows."""
+
+ROUNDS_PER_INPUT_MAX = 50
+"""Rounds of settling in one input; beyond, the rest waits for the next input and is traced."""

@@ -59,6 +59,7 @@ class Session(msgspec.Struct, array_like=True):
     checkout_at: Instant = NEVER
     converted_at: Instant = NEVER
     scores: "dict[str, Score]" = {}
+    orders: int = 0
 
 
 class Score(msgspec.Struct, array_like=True):
@@ -100,6 +101,8 @@ class Run(msgspec.Struct, array_like=True):
     committed: list[str] = []
     reached_at: Instant = NEVER
     """When the goal was reached, for a run that goes on after it."""
+    lingers_to: str | None = None
+    """The step it goes on to when what it still has open (see `journeys.py`) is settled."""
 
 
 class Proposal(msgspec.Struct, array_like=True):
@@ -117,6 +120,10 @@ class Proposal(msgspec.Struct, array_like=True):
     """Channels that failed at the provider."""
     event: Record = {}
     """Properties of the event that led here, for the templates."""
+    option: str = ""
+    """The option of a `Choose` that it comes from."""
+    about: list[str] = []
+    """The products it promotes."""
 
 
 class Offer(msgspec.Struct, array_like=True):
@@ -135,6 +142,8 @@ class Offer(msgspec.Struct, array_like=True):
     event: Record = {}
     shown_at: Instant = NEVER
     """When it was last put into an answer; from then on it is an active intervention."""
+    shown_as: str = ""
+    """The ledger's id of that showing."""
     about: list[str] = []
 
 
@@ -241,6 +250,10 @@ class Profile(msgspec.Struct, kw_only=True, omit_defaults=True):
     bought: dict[str, int] = {}
     """Products bought, and when last."""
     wake_at: Instant = NEVER
+    orders: int = 0
+    """Conversions, whoever reported them."""
+    ordered_at: Instant = Instant(0)
+    """When the last of them happened; 0 where there is none."""
 
 
 def create(profile_id: ProfileId, now: Instant) -> Profile:

@@ -73,6 +73,8 @@ REASONS: dict[str, str] = {
     "stronger_path": "the run moved to a stronger path",
     "offers_max": "too many standing offers",
     "published": "a new program ended it",
+    "merged": "the customer turned out to be in this run already",
+    "session_over": "the session in which it was open is over",
     # refusals
     "reentry": "the journey's re-entry rule forbids it",
     "runs_max": "too many live runs",
@@ -171,12 +173,5 @@ class Remarked(msgspec.Struct, frozen=True, kw_only=True, tag="remarked", omit_d
 
 
 Note: TypeAlias = (
-    Considered
-    | SegmentChanged
-    | RunChanged
-    | Drawn
-    | Ended
-    | Settled
-    | Scored
-    | Remarked
+    Considered | SegmentChanged | RunChanged | Drawn | Ended | Settled | Scored | Remarked
 )

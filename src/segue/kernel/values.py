@@ -19,7 +19,7 @@ Millis = NewType("Millis", int)
 
 ProfileId = NewType("ProfileId", str)
 
-Scalar: TypeAlias = None | bool | int | float | str
+Scalar: TypeAlias = bool | int | float | str | None
 if TYPE_CHECKING:
     Value: TypeAlias = "Scalar | Sequence[Value] | Mapping[str, Value]"
 else:

@@ -1,0 +1,391 @@
+"""The one transition: `(profile, effects, trace) = step(program, profile, input, now)`.
+
+Rule 1: nothing here or below looks at anything but its arguments: no I/O, no clock, no
+    chance but keyed hashes, no global that changes.
+Rule 2: what time alone has made due is answered before the input, so a late wake-up changes
+    no order.
+Rule 3: an input that no longer applies leaves the profile as it was and is no error.
+Rule 4: after every input the profile is settled: no condition that holds is unanswered, no
+    proposal that is due is undecided, and `wake_at` is the earliest instant at which
+    anything may change by time alone.
+Rule 5: the order within an event is fixed: what is known, history, session, scores,
+    conversions; then segments; then exits, goals, waits and stronger paths of live runs;
+    then offers it ends, derived events, entries; then the arbiter.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, assert_never
+
+from segue.kernel import (
+    arbiter,
+    derived,
+    features,
+    journeys,
+    ledger,
+    merge,
+    models,
+    placements,
+    segments,
+    session,
+    walk,
+)
+from segue.kernel.effects import Effect
+from segue.kernel.inputs import (
+    Adopted,
+    Asked,
+    Called,
+    Consented,
+    Event,
+    Input,
+    Merged,
+    Reported,
+    Woke,
+)
+from segue.kernel.limits import IDENTITIES_MAX, ROUNDS_PER_INPUT_MAX, TRAITS_MAX
+from segue.kernel.profile import Consent, Profile
+from segue.kernel.program import SESSION_ENDED, SESSION_STARTED, Program
+from segue.kernel.trace import Note, Remarked, Scored, SegmentChanged
+from segue.kernel.turn import Turn
+from segue.kernel.values import NEVER, Instant
+
+EVERYTHING = -1
+"""As a set of bits: all of them."""
+
+
+class Step(NamedTuple):
+    """The answer to one input."""
+
+    profile: Profile
+    effects: tuple[Effect, ...]
+    trace: tuple[Note, ...]
+
+
+def step(program: Program, profile: Profile, said: Input, now: Instant) -> Step:
+    """Answer one input. The profile may be changed in place (`profile.py`, rule 2)."""
+    turn = Turn(program, profile, now)
+    if not profile.program:
+        profile.program = program.name
+        turn.dirty = EVERYTHING
+    if profile.wake_at <= now:
+        _fall_due(turn)
+    match said:
+        case Event():
+            _happen(turn, said)
+        case Woke():
+            _settle(turn)
+        case Asked():
+            turn.scene.context = said.context
+            _settle(turn)
+            placements.answer(turn, said)
+        case Reported():
+            _report(turn, said)
+        case Consented():
+            _consent(turn, said)
+        case Called():
+            journeys.enter_on_call(turn, said.journey, said.properties, said.id)
+        case Merged():
+            _merge(turn, said.other)
+        case Adopted():
+            _adopt(turn, said)
+        case _:
+            assert_never(said)
+    _settle(turn)
+    ledger.prune(profile, program.workspace.ledger_ms, now)
+    profile.wake_at = wake_at(program, profile)
+    return Step(profile, tuple(turn.effects), tuple(turn.notes))
+
+
+# ── settling ────────────────────────────────────────────────────────────────────────
+
+
+def _settle(turn: Turn) -> None:
+    """Answer what this input has set off, until nothing is left to answer (rule 4)."""
+    for _ in range(ROUNDS_PER_INPUT_MAX):
+        while turn.pending:
+            _happen(turn, turn.pending.popleft())
+        if turn.dirty:
+            _react(turn, None)
+        if turn.profile.proposals:
+            for proposal, verdict in arbiter.decide(turn):
+                walk.answered(turn, proposal, verdict)
+        journeys.settle_open(turn)
+        if not turn.pending and not turn.dirty:
+            return
+    turn.notes.append(Remarked(what="rounds_max"))
+
+
+def _react(turn: Turn, event: Event | None) -> None:
+    """Ask every condition that may have changed: segments, then runs, then entries."""
+    dirty, turn.dirty = turn.dirty, 0
+    turn.touched |= dirty
+    scene = turn.fresh()
+    turn.for_profile()
+    changes, changed = segments.refresh(turn.profile, turn.program.segments, scene, dirty)
+    turn.notes.extend(changes)
+    turn.touched |= changed
+    turn.asking = dirty | changed
+    if turn.profile.runs:
+        journeys.watch(turn, event)
+    if event is not None:
+        _end_offers(turn, event)
+        derived.listen(turn, event)
+        journeys.enter_on_event(turn, event)
+    for change in changes:
+        _announce(turn, change)
+
+
+def _announce(turn: Turn, change: SegmentChanged) -> None:
+    """Enter the journeys that wait for this change, and make it an event if one is listened for."""
+    journeys.enter_on_segment(turn, change.segment, change.change)
+    name = "Segment Entered" if change.change == "entered" else "Segment Left"
+    if name in turn.program.listened:
+        happened = f"{turn.profile.id}/{name}/{change.segment}/{turn.now}"
+        turn.emit(happened, name, {"segment": change.segment}, turn.now)
+
+
+def _fall_due(turn: Turn) -> None:
+    """Answer what time alone has made due: the session's end, silences, expiries, waits."""
+    profile = turn.profile
+    if session.expired(profile, turn.program.rules, turn.now):
+        _end_session(turn)
+    for offer in [one for one in profile.offers if one.expires_at <= turn.now]:
+        ledger.end_offer(turn, offer, "expired")
+    derived.ripen(turn)
+    _react(turn, None)
+    _settle(turn)
+
+
+def _end_offers(turn: Turn, event: Event) -> None:
+    """Take back the standing offers that this event ends."""
+    for offer in [one for one in turn.profile.offers if event.name in one.until]:
+        ledger.end_offer(turn, offer, "event", event.name)
+
+
+# ── events ──────────────────────────────────────────────────────────────────────────
+
+
+def _happen(turn: Turn, event: Event) -> None:
+    """Fold an event into what is known, then ask what it changes."""
+    turn.about(event)
+    turn.dirty |= turn.program.event_bit
+    if not event.emitted:
+        _know(turn, event)
+    turn.fresh()
+    turn.for_profile()
+    turn.dirty |= features.fold(turn.profile, event, turn.program.streams, turn.scene)
+    _live(turn, event)
+    if event.name in turn.program.conversions:
+        ledger.buy(turn, event)
+        _cancel_bought(turn)
+    ledger.redeem(turn, event)
+    _react(turn, event)
+
+
+def _know(turn: Turn, event: Event) -> None:
+    """Who it is, where, and what `identify` says of them."""
+    profile = turn.profile
+    profile.last_seen_at = max(profile.last_seen_at, turn.now)
+    profile.first_seen_at = min(profile.first_seen_at, turn.now)
+    _remember(profile.user_ids, event.user_id)
+    _remember(profile.anonymous_ids, event.anonymous_id)
+    zone = event.traits.get("timezone") or event.context.get("timezone")
+    if isinstance(zone, str) and zone != profile.zone and zone in turn.program.zones:
+        profile.zone = zone
+        turn.scene.zone = turn.program.zone_of(zone)
+        turn.dirty |= turn.program.traits_bit
+    if event.kind == "identify":
+        _identify(turn, event)
+
+
+def _remember(ids: list[str], new: str) -> None:
+    if new and new not in ids and len(ids) < IDENTITIES_MAX:
+        ids.append(new)
+
+
+def _identify(turn: Turn, event: Event) -> None:
+    """Set traits: null leaves one as it was, `$unset` removes; the later saying wins."""
+    profile = turn.profile
+    for name, value in event.traits.items():
+        if value is None or name == "$unset" or profile.traits_at.get(name, -1) > event.at:
+            continue
+        if name not in profile.traits and len(profile.traits) >= TRAITS_MAX:
+            turn.notes.append(Remarked(what="traits_max", detail={"trait": name}))
+            continue
+        profile.traits[name] = value
+        profile.traits_at[name] = event.at
+        turn.dirty |= turn.program.traits_bit
+    removed = event.traits.get("$unset")
+    for name in removed if isinstance(removed, list | tuple) else ():
+        if isinstance(name, str) and profile.traits_at.get(name, -1) <= event.at:
+            profile.traits.pop(name, None)
+            profile.traits_at[name] = event.at
+            turn.dirty |= turn.program.traits_bit
+
+
+def _live(turn: Turn, event: Event) -> None:
+    """Fold the event into the live session, and score it anew."""
+    profile, rules = turn.profile, turn.program.rules
+    if session.expired(profile, rules, turn.now):
+        _end_session(turn)
+    folded = session.fold(profile, event, turn.now, rules)
+    live = profile.session
+    if folded == "ignored" or live is None:
+        return
+    if folded == "started" and SESSION_STARTED in turn.program.listened:
+        happened = f"{profile.id}/{SESSION_STARTED}/{live.number}"
+        turn.emit(happened, SESSION_STARTED, session.started(live), turn.now)
+    turn.dirty |= turn.program.session_bit
+    _score(turn)
+
+
+def _score(turn: Turn) -> None:
+    live = turn.profile.session
+    if live is None:
+        return
+    for model in turn.program.models:
+        before = live.scores.get(model.target)
+        after = models.score(turn.profile, model, turn.now)
+        if after is before:
+            continue
+        live.scores[model.target] = after
+        if before is None or int(before.probability * 10) != int(after.probability * 10):
+            turn.notes.append(
+                Scored(
+                    model=after.model,
+                    probability=after.probability,
+                    reasons=models.reasons(model, after),
+                )
+            )
+
+
+def _end_session(turn: Turn) -> None:
+    """Silence has ended the session: what was open on the page is open no more."""
+    profile = turn.profile
+    ended_at = session.end_at(profile, turn.program.rules)
+    over = session.end(profile)
+    if over is not None and SESSION_ENDED in turn.program.listened:
+        happened = f"{profile.id}/{SESSION_ENDED}/{over.number}"
+        turn.emit(happened, SESSION_ENDED, session.ended(over), ended_at)
+    for offer in profile.offers:
+        if offer.shown_at != NEVER:
+            ledger.close(turn, offer)
+    turn.dirty |= turn.program.session_bit
+
+
+def _cancel_bought(turn: Turn) -> None:
+    """A conversion cancels promotions of what was bought, queued and standing ones alike."""
+    if not any(rule.policy.rule == "bought" for rule in turn.program.suppressions):
+        return
+    bought = turn.profile.bought
+    for line in turn.profile.ledger:
+        if line.state == "queued" and any(bought.get(one) == turn.now for one in line.about):
+            ledger.cancel(turn, line, "bought")
+    for offer in list(turn.profile.offers):
+        if any(bought.get(one) == turn.now for one in offer.about):
+            ledger.end_offer(turn, offer, "bought")
+
+
+# ── the other inputs ────────────────────────────────────────────────────────────────
+
+
+def _report(turn: Turn, said: Reported) -> None:
+    failed = ledger.report(turn, said)
+    line = failed or ledger.find(turn.profile, said.send_id)
+    if line is None:
+        return
+    if said.outcome in ("complained", "unsubscribed"):
+        # A complaint ends the channel; an unsubscribe ends what it was about.
+        linked = turn.program.message(turn.program.name, line.message)
+        topic = linked.message.topic if linked and said.outcome == "unsubscribed" else "*"
+        _deny(turn, line.channel, topic, said.outcome)
+    if failed is not None and said.permanent and said.reason != "expired":
+        walk.fall_back(turn, failed)
+
+
+def _deny(turn: Turn, channel: str, topic: str, source: str) -> None:
+    turn.profile.consents[f"{channel}/{topic}"] = Consent("denied", turn.now, source)
+    turn.dirty |= turn.program.consents_bit
+    _cancel_forbidden(turn)
+
+
+def _consent(turn: Turn, said: Consented) -> None:
+    """The later saying wins; of two at one instant the stricter."""
+    key = f"{said.channel}/{said.topic}"
+    new = Consent(said.state, said.at, said.source)
+    old = turn.profile.consents.get(key)
+    if old is not None and old.at > new.at:
+        return
+    if old is not None and old.at == new.at:
+        new = merge.strictest(old, new)
+    turn.profile.consents[key] = new
+    turn.dirty |= turn.program.consents_bit
+    _cancel_forbidden(turn)
+
+
+def _cancel_forbidden(turn: Turn) -> None:
+    """What is queued and no longer allowed is withdrawn before it can be claimed."""
+    for line in turn.profile.ledger:
+        if line.state != "queued":
+            continue
+        linked = turn.program.message(turn.program.name, line.message)
+        topic = linked.message.topic if linked else "*"
+        if arbiter.consent(turn.program, turn.profile, line.channel, topic) != "granted":
+            ledger.cancel(turn, line, "no_consent")
+
+
+def _merge(turn: Turn, other: Profile) -> None:
+    merge.absorb(turn, other)
+    turn.dirty = EVERYTHING
+    _score(turn)
+
+
+def _adopt(turn: Turn, said: Adopted) -> None:
+    """Compute what the new program asks for from history; forget what none asks for any more."""
+    profile, program = turn.profile, turn.program
+    keys = program.streams.keys
+    profile.tallies = {key: one for key, one in profile.tallies.items() if key in keys}
+    profile.trails = {key: one for key, one in profile.trails.items() if key in keys}
+    unknown = keys - profile.tallies.keys() - profile.trails.keys()
+    if unknown:
+        features.rebuild(profile, program.streams, said.history, unknown, turn.scene.zone)
+    known = {segment.name for segment in program.plan.segments}
+    profile.segments = {k: v for k, v in profile.segments.items() if k in known}
+    profile.segments_due = {k: v for k, v in profile.segments_due.items() if k in known}
+    profile.silences = {k: v for k, v in profile.silences.items() if k in program.derived}
+    profile.program = program.name
+    turn.dirty = EVERYTHING
+    _score(turn)
+
+
+# ── the one wake-up ─────────────────────────────────────────────────────────────────
+
+
+def wake_at(program: Program, profile: Profile) -> Instant:
+    """The earliest instant at which anything about the profile changes by time alone."""
+    earliest: int = NEVER
+    if profile.session is not None:
+        earliest = session.end_at(profile, program.rules)
+    if profile.segments_due:
+        earliest = min(earliest, *profile.segments_due.values())
+    for silence in profile.silences.values():
+        earliest = min(earliest, silence.due_at)
+    for run in profile.runs:
+        earliest = min(earliest, run.due_at, run.check_at)
+    for proposal in profile.proposals:
+        earliest = min(earliest, proposal.retry_at)
+    for offer in profile.offers:
+        earliest = min(earliest, offer.expires_at)
+    return Instant(earliest)
+
+
+def fold_all(
+    program: Program, profile: Profile, inputs: Sequence[tuple[Input, Instant]]
+) -> tuple[list[Effect], list[Note]]:
+    """Answer inputs one after another; what a test or a replay of one profile needs."""
+    effects: list[Effect] = []
+    notes: list[Note] = []
+    for said, now in inputs:
+        answer = step(program, profile, said, now)
+        effects.extend(answer.effects)
+        notes.extend(answer.trace)
+    return effects, notes
