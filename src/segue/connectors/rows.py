@@ -1,0 +1,339 @@
+"""Rows become events, by a mapping.
+
+Rule 1: a translator keeps only what bounded memory can hold: the groups that are still open,
+    the keys of those closed lately, and whose traits were told.
+Rule 2: a group is given out in the order of its first line, when no line of it can follow:
+    `within` after its last. So events leave in the order of time that their rows came in.
+Rule 3: a row that can't become an event raises `Unfit`, one left out on purpose `LeftOut`,
+    and neither leaves a trace in any other row's event.
+"""
+
+from collections.abc import Callable
+from hashlib import blake2b
+
+import msgspec
+
+from segue.connectors.cells import (
+    Cell,
+    Convert,
+    LeftOut,
+    Unfit,
+    clock,
+    converter,
+    identifier,
+    number,
+    template,
+    text,
+)
+from segue.connectors.limits import (
+    GROUPS_CLOSED_MAX,
+    GROUPS_OPEN_MAX,
+    IDENTIFIED_MAX,
+)
+from segue.connectors.mapping import Field, Group, Mapping, Named, field, named, used
+from segue.kernel.inputs import Consented, Event, Reported
+from segue.kernel.values import Instant, Record, Value
+
+Row = list[Cell]
+
+
+class Imported(msgspec.Struct, frozen=True, array_like=True):
+    """An event read from line `line` (the first of its rows), and when it arrived.
+
+    `also` is what a Segment message says besides: of consents, and of what became of a send.
+    """
+
+    line: int
+    event: Event
+    arrived_at: Instant
+    also: tuple[Consented | Reported, ...] = ()
+
+
+class Fields:
+    """The properties that a row gives, compiled: one pass, one list of plain steps."""
+
+    __slots__ = ("_filled", "_fixed", "_plain", "_texts", "spots")
+
+    def __init__(
+        self, written: dict[str, Field | str], index: dict[str, int], all_text: bool
+    ) -> None:
+        self.spots: list[int] = []
+        """The cells that are looked at."""
+        self._texts: list[tuple[str, int]] = []
+        self._plain: list[tuple[str, int, Convert]] = []
+        self._filled: list[tuple[str, Callable[[Row], str | None]]] = []
+        self._fixed: Record = {}
+        for name, one in ((name, field(some)) for name, some in written.items()):
+            self.spots += [index[column] for column in used(one)]
+            if one.column and all_text and one.type == "text":
+                self._texts.append((name, index[one.column]))
+            elif one.column:
+                self._plain.append((name, index[one.column], converter(one)))
+            elif one.template:
+                self._filled.append((name, template(one, index)))
+            else:
+                self._fixed[name] = one.value
+
+    def read(self, row: Row) -> Record:
+        """The values of a row; what is missing is left out."""
+        found: Record = self._fixed.copy()
+        for name, spot in self._texts:
+            if cell := row[spot]:
+                found[name] = cell  # type: ignore[assignment]  # a CSV file's cells are text
+        for name, spot, convert in self._plain:
+            cell = row[spot]
+            if cell is None or cell == "":
+                continue
+            try:
+                found[name] = convert(cell)
+            except Unfit as unfit:
+                raise Unfit(f"{name}: {unfit}") from None
+        for name, fill in self._filled:
+            filled = fill(row)
+            if filled is not None:
+                found[name] = filled
+        return found
+
+
+class _Open(msgspec.Struct):
+    """A group whose lines are still coming."""
+
+    key: str
+    line: int
+    event: Event
+    last_at: Instant
+    items: list[Value]
+    totals: dict[str, float]
+    lines: int = 1
+    told: Event | None = None
+
+
+class Translator:
+    """Turns the rows of one file into arrivals; `flush` gives out what is still open."""
+
+    def __init__(self, mapping: Mapping, columns: list[str]) -> None:
+        self._mapping = mapping
+        index = {name: spot for spot, name in enumerate(columns)}
+        all_text = mapping.format == "csv"
+        self._at = clock(mapping.time, mapping.path or mapping.name)
+        self._time = index[mapping.time.column]
+        self._arrived = index[mapping.time.arrived] if mapping.time.arrived else -1
+        self._event = index[mapping.event.column] if mapping.event.column else -1
+        self._names = {value: named(one) for value, one in mapping.event.names.items()}
+        self._prefixes = [(start, named(one)) for start, one in mapping.event.prefixes.items()]
+        self._extra: dict[str, Fields] = {}
+        for one in (*self._names.values(), *(one for _, one in self._prefixes)):
+            if one.properties:
+                self._extra[one.name] = Fields(one.properties, index, all_text)
+        self._properties = Fields(mapping.properties, index, all_text)
+        self._identify = Fields(mapping.identify, index, all_text) if mapping.identify else None
+        self._user = _identity(mapping.user, index)
+        self._anonymous = _identity(mapping.anonymous, index)
+        self._skip = [(rule, index[rule.column]) for rule in mapping.skip]
+        self._told: dict[str, int] = {}
+        self._group = mapping.group
+        if mapping.group is not None:
+            self._lines = _Lines(mapping.group, index, all_text)
+
+    def translate(self, row: Row, line: int, raw: bytes) -> list[Imported]:
+        """The events that a row gives: none, its own, or those that its time completes.
+
+        `raw` is the row as it was written: with the line's number it names the event.
+        """
+        for rule, spot in self._skip:
+            cell = row[spot]
+            blank = cell is None or cell == ""
+            if (rule.empty and blank) or (not blank and text(cell) in rule.equals):
+                raise LeftOut(rule.reason)
+        name = self._named(row)
+        at = self._at(row[self._time])
+        arrived = at
+        if self._arrived >= 0 and row[self._arrived] not in (None, ""):
+            arrived = max(at, self._at(row[self._arrived]))
+        user = self._user(row)
+        anonymous = self._anonymous(row)
+        if not user and not anonymous:
+            raise Unfit("neither a user id nor an anonymous id")
+        properties = self._properties.read(row)
+        extra = self._extra.get(name)
+        if extra is not None:
+            properties |= extra.read(row)
+        event = Event(
+            id=f"{self._mapping.name}-{_digest(raw, line)}",
+            name=name,
+            at=at,
+            properties=properties,
+            anonymous_id=anonymous,
+            user_id=user,
+            source=self._mapping.name,
+            live=self._mapping.live,
+        )
+        if self._group is None:
+            told = self._tell(row, event)
+            done = [] if told is None else [Imported(line, told, arrived)]
+            done.append(Imported(line, event, arrived))
+            return done
+        return self._gather(row, line, event)
+
+    def flush(self) -> list[Imported]:
+        """The groups that the end of the file completes."""
+        return self._lines.close(None) if self._group is not None else []
+
+    def _named(self, row: Row) -> str:
+        if self._event < 0:
+            return self._mapping.event.otherwise
+        cell = row[self._event]
+        word = "" if cell is None else text(cell)
+        found: Named | None = self._names.get(word)
+        if found is None:
+            for start, one in self._prefixes:
+                if word.startswith(start):
+                    found = one
+                    break
+        if found is not None:
+            return found.name
+        match self._mapping.event.otherwise:
+            case "skip":
+                raise LeftOut(f"{self._mapping.event.column} is {word!r}"[:80])
+            case "reject":
+                raise Unfit(f"{self._mapping.event.column}: no event is named for {word!r}"[:120])
+            case name:
+                return name
+
+    def _tell(self, row: Row, event: Event) -> Event | None:
+        """What the row says of its customer, if it was not told before."""
+        if self._identify is None:
+            return None
+        who = event.user_id or event.anonymous_id
+        mark = hash(tuple([str(row[spot]) for spot in self._identify.spots]))
+        if self._told.get(who) == mark:
+            return None
+        traits = self._identify.read(row)
+        if not traits:
+            return None
+        if len(self._told) >= IDENTIFIED_MAX:
+            del self._told[next(iter(self._told))]
+        self._told[who] = mark
+        said = blake2b(repr((who, sorted(traits.items()))).encode(), digest_size=12).hexdigest()
+        return Event(
+            id=f"{self._mapping.name}-{said}",
+            name="Profile Identified",
+            kind="identify",
+            at=event.at,
+            traits=traits,
+            anonymous_id=event.anonymous_id,
+            user_id=event.user_id,
+            source=event.source,
+            live=False,
+        )
+
+    def _gather(self, row: Row, line: int, event: Event) -> list[Imported]:
+        done = self._lines.close(event.at)
+        one = self._lines.add(row, line, event, self._mapping.name)
+        if one.told is None:
+            one.told = self._tell(row, one.event)
+        return done
+
+
+class _Lines:
+    """The groups under way, oldest first."""
+
+    def __init__(self, group: Group, index: dict[str, int], all_text: bool) -> None:
+        self._group = group
+        self._by = index[group.by]
+        self._item = Fields(group.item, index, all_text)
+        self._totals = [
+            (name, [index[one] for one in factors]) for name, factors in group.totals.items()
+        ]
+        self._open: dict[str, _Open] = {}
+        self._closed: dict[str, None] = {}
+
+    def add(self, row: Row, line: int, event: Event, source: str) -> _Open:
+        """Put a row to its group; raises `Unfit` if that was given out already."""
+        key = "" if row[self._by] is None else text(row[self._by])
+        if not key:
+            raise Unfit(f"{self._group.by}: empty, so the row belongs to no group")
+        if key in self._closed:
+            raise Unfit(f"{self._group.by} {key!r}: its other rows lie too far away in time")
+        item = self._item.read(row)
+        products = [(name, self._product(name, row, spots)) for name, spots in self._totals]
+        one = self._open.get(key)
+        if one is None:
+            said = blake2b(key.encode(), digest_size=12).hexdigest()
+            event = msgspec.structs.replace(event, id=f"{source}-{said}")
+            one = _Open(key, line, event, event.at, [item], dict(products))
+            self._open[key] = one
+            return one
+        if (event.name, event.user_id, event.anonymous_id) != (
+            one.event.name,
+            one.event.user_id,
+            one.event.anonymous_id,
+        ):
+            raise Unfit(f"{self._group.by} {key!r}: another event or customer than its first row")
+        one.lines += 1
+        one.last_at = max(one.last_at, event.at)
+        if len(one.items) < self._group.items_max:
+            one.items.append(item)
+        for name, product in products:
+            one.totals[name] += product
+        return one
+
+    def _product(self, name: str, row: Row, spots: list[int]) -> float:
+        """What a row adds to a total; an empty cell adds nothing."""
+        product = 1.0
+        for spot in spots:
+            cell = row[spot]
+            if cell is None or cell == "":
+                return 0.0
+            try:
+                product *= number(cell)
+            except Unfit as unfit:
+                raise Unfit(f"{name}: {unfit}") from None
+        return product
+
+    def close(self, at: Instant | None) -> list[Imported]:
+        """Give out the groups that are complete at `at`; all of them at the end of the file."""
+        done: list[Imported] = []
+        within = self._group.within * 1000
+        while self._open:
+            one = next(iter(self._open.values()))
+            crowded = len(self._open) >= GROUPS_OPEN_MAX
+            if at is not None and not crowded and at - one.last_at <= within:
+                break
+            del self._open[one.key]
+            if len(self._closed) >= GROUPS_CLOSED_MAX:
+                del self._closed[next(iter(self._closed))]
+            self._closed[one.key] = None
+            if one.told is not None:
+                done.append(Imported(one.line, one.told, one.event.at))
+            done.append(Imported(one.line, self._sum(one), one.event.at))
+        return done
+
+    def _sum(self, one: _Open) -> Event:
+        group = self._group
+        properties = dict(one.event.properties)
+        if group.items and group.items_max:
+            properties[group.items] = one.items
+        if group.count:
+            properties[group.count] = one.lines
+        for name, total in one.totals.items():
+            # Money in cents: the sum of many products of floats has a tail that means nothing.
+            properties[name] = round(abs(total) if group.absolute else total, 2)
+        return msgspec.structs.replace(one.event, properties=properties)
+
+
+def _identity(written: Field | str, index: dict[str, int]) -> Callable[[Row], str]:
+    """How a row names its customer; nothing where the mapping has no such column."""
+    one = field(written)
+    if one.template:
+        fill = template(one, index)
+        return lambda row: fill(row) or ""
+    if not one.column:
+        return lambda _row: ""
+    spot = index[one.column]
+    shape = identifier if one.type == "id" else text
+    return lambda row: "" if row[spot] is None or row[spot] == "" else shape(row[spot])
+
+
+def _digest(raw: bytes, line: int) -> str:
+    return blake2b(raw, digest_size=12, key=line.to_bytes(8, "big")).hexdigest()
