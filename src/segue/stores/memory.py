@@ -185,7 +185,7 @@ class MemoryStore:
         send = QueuedSend(
             id=new.id,
             profile=profile,
-            effect=effect,
+            effect=codec.effects.decode(body, profile),
             state="queued",
             queued_at=at,
             due_at=new.due_at,

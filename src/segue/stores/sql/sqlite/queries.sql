@@ -1,0 +1,347 @@
+-- Every statement that the SQLite store runs. Each has a name and says what it is for.
+
+-- name: schema_tables
+-- The file's tables: none in a new file, and `schema_version` among ours.
+SELECT name FROM sqlite_master WHERE type = 'table';
+
+-- name: schema_applied
+-- What has been applied to this file.
+SELECT version, kind FROM schema_version;
+
+-- name: schema_apply
+-- Remember that a migration was applied.
+INSERT INTO schema_version (version, kind) VALUES (?, ?);
+
+-- name: resolve
+-- Whom an identifier names.
+SELECT profile FROM links WHERE slot = ? AND kind = ? AND value = ?;
+
+-- name: load_profile
+-- A profile and its version.
+SELECT version, body FROM profiles WHERE slot = ? AND id = ?;
+
+-- name: load_claims
+-- Claims that the profile was not told of, oldest row first.
+SELECT id FROM outbox WHERE slot = ? AND profile = ? AND told = 1 ORDER BY number;
+
+-- name: heir
+-- Who lives on for an absorbed profile.
+SELECT heir FROM heirs WHERE slot = ? AND profile = ?;
+
+-- name: seen
+-- Whether an event id was accepted, by whichever profile.
+SELECT 1 FROM events WHERE id = ? AND emitted = 0;
+
+-- name: insert_profile
+-- A new profile; an absorbed id never comes back.
+INSERT INTO profiles (slot, id, version, wake_at, program, pins, body)
+SELECT ?1, ?2, 1, ?3, ?4, ?5, ?6
+WHERE NOT EXISTS (SELECT 1 FROM heirs WHERE slot = ?1 AND profile = ?2);
+
+-- name: update_profile
+-- The next version of a profile, if it is still at the version that was seen.
+UPDATE profiles SET version = version + 1, wake_at = ?, program = ?, body = ?
+WHERE slot = ? AND id = ? AND version = ?;
+
+-- name: update_pins
+-- Which programs its live runs are pinned to; touches nothing where that is unchanged.
+UPDATE profiles SET pins = ?1 WHERE slot = ?2 AND id = ?3 AND pins <> ?1;
+
+-- name: absorb_profile
+-- Take an absorbed profile out, if it is still at the version that was seen.
+DELETE FROM profiles WHERE slot = ? AND id = ? AND version = ?;
+
+-- name: version
+-- At which version a profile is.
+SELECT version FROM profiles WHERE slot = ? AND id = ?;
+
+-- name: move_heirs
+-- Those whom the absorbed profile had absorbed now live on in its heir.
+UPDATE heirs SET heir = ? WHERE heir = ?;
+
+-- name: insert_heir
+-- Remember who lives on.
+INSERT INTO heirs (slot, profile, heir) VALUES (?, ?, ?);
+
+-- name: move_links
+-- The absorbed profile's identifiers name its heir.
+UPDATE links SET profile = ? WHERE profile = ?;
+
+-- name: move_events
+-- The absorbed profile's lines of the log go to its heir.
+UPDATE events SET slot = ?, profile = ? WHERE slot = ? AND profile = ?;
+
+-- name: move_traces
+-- Its traces too.
+UPDATE traces SET slot = ?, profile = ? WHERE slot = ? AND profile = ?;
+
+-- name: move_outbox
+-- Its sends too, but for one whose id the heir has.
+UPDATE OR IGNORE outbox SET slot = ?, profile = ? WHERE slot = ? AND profile = ?;
+
+-- name: drop_outbox
+-- What stayed behind is what the heir has already.
+DELETE FROM outbox WHERE slot = ? AND profile = ?;
+
+-- name: move_kept
+-- Its sandbox messages too.
+UPDATE OR IGNORE kept SET slot = ?, profile = ? WHERE slot = ? AND profile = ?;
+
+-- name: drop_kept
+-- What stayed behind is what the heir has already.
+DELETE FROM kept WHERE slot = ? AND profile = ?;
+
+-- name: link
+-- From now on an identifier names this profile; a link that does already is not rewritten.
+INSERT INTO links (slot, kind, value, profile) VALUES (?, ?, ?, ?)
+ON CONFLICT (slot, kind, value) DO UPDATE SET profile = excluded.profile
+WHERE profile <> excluded.profile;
+
+-- name: insert_event
+-- A line of the log; its unique index refuses an id that was accepted before.
+INSERT INTO events (slot, profile, arrived_at, id, emitted, body) VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: insert_trace
+-- The notes that one input left.
+INSERT INTO traces (slot, profile, at, cause, body) VALUES (?, ?, ?, ?, ?);
+
+-- name: tell_claims
+-- The profile knows of this claim.
+UPDATE outbox SET told = 2 WHERE slot = ? AND profile = ? AND id = ?;
+
+-- name: queue
+-- A new row of the outbox; an id that the profile has is left as it is.
+INSERT INTO outbox (slot, profile, id, channel, state, queued_at, due_at, told, body)
+VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?)
+ON CONFLICT (slot, profile, id) DO NOTHING;
+
+-- name: untold
+-- Whether a send was claimed without its profile knowing.
+SELECT 1 FROM outbox WHERE slot = ? AND profile = ? AND id = ? AND told = 1;
+
+-- name: withdraw
+-- Cancel a row that is still in the queue.
+UPDATE outbox SET state = 'cancelled', settled_at = ?, detail = ?
+WHERE slot = ? AND profile = ? AND id = ? AND state = 'queued';
+
+-- name: insert_aside
+-- A bad input, kept with its reason.
+INSERT INTO aside (at, source, code, reason, body) VALUES (?, ?, ?, ?, ?);
+
+-- name: set_meta
+-- Set a named value.
+INSERT INTO meta (name, value) VALUES (?, ?)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- name: due
+-- Profiles whose wake-up has come, from the index alone.
+SELECT id FROM profiles WHERE wake_at <= ? AND wake_at < 9007199254740991
+ORDER BY wake_at, id LIMIT ?;
+
+-- name: next_due
+-- The earliest wake-up.
+SELECT wake_at FROM profiles WHERE wake_at < 9007199254740991 ORDER BY wake_at LIMIT 1;
+
+-- name: outdated
+-- Profiles that have not adopted a program, in order of id.
+SELECT id FROM profiles WHERE id > ? AND program <> ? ORDER BY id LIMIT ?;
+
+-- name: profiles
+-- Profiles in order of id.
+SELECT id, body FROM profiles WHERE id > ? ORDER BY id LIMIT ?;
+
+-- name: history
+-- A profile's events in the order of the log.
+SELECT sequence, profile, arrived_at, body FROM events
+WHERE slot = ? AND profile = ? ORDER BY sequence;
+
+-- name: log
+-- Everyone's events in the order of the log.
+SELECT sequence, profile, arrived_at, body FROM events
+WHERE sequence > ? ORDER BY sequence LIMIT ?;
+
+-- name: traces
+-- A profile's newest traces, the newest first.
+SELECT sequence, profile, at, cause, body FROM traces
+WHERE slot = ? AND profile = ? ORDER BY sequence DESC LIMIT ?;
+
+-- name: claimable
+-- Rows that are due, the earliest first; those due at once in the order they were queued.
+SELECT number FROM outbox WHERE state = 'queued' AND due_at <= ?
+ORDER BY due_at, number LIMIT ?;
+
+-- name: claimable_on
+-- The same, on some channels (a JSON list) only.
+SELECT number FROM outbox WHERE state = 'queued' AND due_at <= ?
+AND channel IN (SELECT value FROM json_each(?))
+ORDER BY due_at, number LIMIT ?;
+
+-- name: claim
+-- Take a row out of the queue; if its profile knew of no claim, it must be told of this one.
+UPDATE outbox SET state = 'claimed', claimed_by = ?, claimed_at = ?, attempts = attempts + 1,
+told = max(told, 1) WHERE number = ?;
+
+-- name: row
+-- One row of the outbox.
+SELECT id, profile, body, state, queued_at, due_at, attempts, claimed_by, claimed_at,
+settled_at, detail, provider_id FROM outbox WHERE number = ?;
+
+-- name: settle
+-- The last state of a claimed row.
+UPDATE outbox SET state = ?, settled_at = ?, detail = ?, provider_id = ?
+WHERE slot = ? AND profile = ? AND id = ? AND state = 'claimed';
+
+-- name: settle_again
+-- Back to the queue; a claim that its profile was not told of counts as none.
+UPDATE outbox SET state = 'queued', settled_at = NULL, detail = ?, provider_id = ?, due_at = ?,
+told = CASE told WHEN 1 THEN 0 ELSE told END
+WHERE slot = ? AND profile = ? AND id = ? AND state = 'claimed';
+
+-- name: abandoned
+-- Rows claimed by someone else.
+SELECT id, profile, body, state, queued_at, due_at, attempts, claimed_by, claimed_at,
+settled_at, detail, provider_id FROM outbox
+WHERE state = 'claimed' AND claimed_by <> ? ORDER BY number;
+
+-- name: next_queued
+-- When the next row falls due.
+SELECT due_at FROM outbox WHERE state = 'queued' ORDER BY due_at LIMIT 1;
+
+-- name: outbox
+-- Rows in any state or in one, the newest first.
+SELECT id, profile, body, state, queued_at, due_at, attempts, claimed_by, claimed_at,
+settled_at, detail, provider_id FROM outbox
+WHERE ?1 IS NULL OR state = ?1 ORDER BY number DESC LIMIT ?2;
+
+-- name: outbox_queued
+-- The same by the index of queued rows, since they may be few among many.
+SELECT id, profile, body, state, queued_at, due_at, attempts, claimed_by, claimed_at,
+settled_at, detail, provider_id FROM outbox
+WHERE state = 'queued' ORDER BY +number DESC LIMIT ?;
+
+-- name: outbox_claimed
+-- The same by the index of claimed rows.
+SELECT id, profile, body, state, queued_at, due_at, attempts, claimed_by, claimed_at,
+settled_at, detail, provider_id FROM outbox
+WHERE state = 'claimed' ORDER BY +number DESC LIMIT ?;
+
+-- name: outbox_dead
+-- The same by the index of dead rows.
+SELECT id, profile, body, state, queued_at, due_at, attempts, claimed_by, claimed_at,
+settled_at, detail, provider_id FROM outbox
+WHERE state = 'dead' ORDER BY +number DESC LIMIT ?;
+
+-- name: outbox_unknown
+-- The same by the index of rows of which nobody knows.
+SELECT id, profile, body, state, queued_at, due_at, attempts, claimed_by, claimed_at,
+settled_at, detail, provider_id FROM outbox
+WHERE state = 'unknown' ORDER BY +number DESC LIMIT ?;
+
+-- name: outbox_of_profile
+-- A profile's rows in any state or in one, the newest first.
+SELECT id, profile, body, state, queued_at, due_at, attempts, claimed_by, claimed_at,
+settled_at, detail, provider_id FROM outbox
+WHERE slot = ?1 AND profile = ?2 AND (?3 IS NULL OR state = ?3)
+ORDER BY number DESC LIMIT ?4;
+
+-- name: retry
+-- Queue dead rows again, found by id in the index of the dead.
+UPDATE outbox SET state = 'queued', due_at = ?, attempts = 0, settled_at = NULL,
+told = CASE told WHEN 1 THEN 0 ELSE told END
+WHERE state = 'dead' AND id = ?;
+
+-- name: save_program
+-- Keep a plan, or only give it the next turn.
+INSERT INTO programs (name, saved_at, turn, plan)
+VALUES (?, ?, (SELECT coalesce(max(turn), 0) + 1 FROM programs), ?)
+ON CONFLICT (name) DO UPDATE SET turn = excluded.turn;
+
+-- name: program
+-- A plan by its hash.
+SELECT plan FROM programs WHERE name = ?;
+
+-- name: current_program
+-- The one published last.
+SELECT name FROM programs ORDER BY turn DESC LIMIT 1;
+
+-- name: pinned
+-- How many profiles have which pins, from the index alone.
+SELECT pins, count(*) FROM profiles WHERE pins <> '' GROUP BY pins;
+
+-- name: keep
+-- Keep a sandbox message once.
+INSERT INTO kept (slot, profile, id, at, channel, address, message, fields, simulated)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (slot, profile, id) DO NOTHING;
+
+-- name: kept
+-- Sandbox messages, the newest first.
+SELECT id, profile, at, channel, address, message, fields, simulated FROM kept
+ORDER BY number DESC LIMIT ?;
+
+-- name: kept_of_profile
+-- One profile's sandbox messages, the newest first.
+SELECT id, profile, at, channel, address, message, fields, simulated FROM kept
+WHERE slot = ? AND profile = ? ORDER BY number DESC LIMIT ?;
+
+-- name: aside
+-- Bad inputs, the newest first.
+SELECT number, at, source, code, reason, body FROM aside ORDER BY number DESC LIMIT ?;
+
+-- name: meta
+-- A named value.
+SELECT value FROM meta WHERE name = ?;
+
+-- name: counts
+-- How much there is, in the order of `Counts`. The log and what was set aside lose no rows,
+-- so the last number counts them; the others are counted in the narrowest index.
+SELECT (SELECT count(*) FROM profiles),
+(SELECT coalesce(max(sequence), 0) FROM events),
+(SELECT count(*) FROM profiles WHERE wake_at < 9007199254740991),
+(SELECT count(*) FROM outbox WHERE state = 'queued'),
+(SELECT count(*) FROM outbox WHERE state = 'claimed'),
+(SELECT count(*) FROM outbox WHERE state = 'dead'),
+(SELECT coalesce(max(number), 0) FROM aside),
+(SELECT count(*) FROM kept);
+
+-- name: all_profiles
+-- For a snapshot.
+SELECT id, version, body FROM profiles ORDER BY id;
+
+-- name: all_heirs
+-- For a snapshot.
+SELECT profile, heir FROM heirs ORDER BY profile;
+
+-- name: all_links
+-- For a snapshot.
+SELECT kind, value, profile FROM links ORDER BY kind, value;
+
+-- name: all_events
+-- For a snapshot.
+SELECT sequence, profile, arrived_at, id, body FROM events ORDER BY sequence;
+
+-- name: all_traces
+-- For a snapshot.
+SELECT sequence, profile, at, cause, body FROM traces ORDER BY sequence;
+
+-- name: all_outbox
+-- For a snapshot.
+SELECT id, profile, body, state, queued_at, due_at, attempts, claimed_by, claimed_at,
+settled_at, detail, provider_id, channel, told FROM outbox ORDER BY number;
+
+-- name: all_programs
+-- For a snapshot.
+SELECT name, saved_at, plan, turn = (SELECT max(turn) FROM programs) FROM programs
+ORDER BY name;
+
+-- name: all_kept
+-- For a snapshot.
+SELECT id, profile, at, channel, address, message, fields, simulated FROM kept
+ORDER BY number;
+
+-- name: all_aside
+-- For a snapshot.
+SELECT number, at, source, code, reason, body FROM aside ORDER BY number;
+
+-- name: all_meta
+-- For a snapshot.
+SELECT name, value FROM meta ORDER BY name;
