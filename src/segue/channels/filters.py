@@ -11,7 +11,7 @@ import datetime as dt
 import decimal
 import functools
 import zoneinfo
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from typing import Any, cast
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
@@ -77,7 +77,7 @@ def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _length(value: object) -> int:
     """Characters or members; a number's digits are about as many."""
-    return len(value) if isinstance(value, str | list | tuple | dict) else 20
+    return len(cast(Sized, value)) if isinstance(value, str | list | tuple | dict) else 20
 
 
 def _size_of_result(name: str, left: object, args: tuple[object, ...]) -> int:

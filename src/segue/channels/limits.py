@@ -42,6 +42,15 @@ ANSWER_SECONDS_MAX = 30.0
 SMTP_CONNECTIONS_MAX = 8
 """Connections to one mail server."""
 
+SMTP_PLACE_SECONDS_MAX = 30.0
+"""How long a letter waits for one of them; then it is tried again later."""
+
+SMTP_LETTER_SECONDS_MAX = 60.0
+"""Time for one letter's whole conversation, from connecting to the last reply."""
+
+LETTER_SECONDS_MAX = 100.0
+"""Time for one letter on any channel, waiting for a connection included."""
+
 SMTP_IDLE_SECONDS_MAX = 60.0
 """How long a connection to a mail server is kept for the next letter."""
 

@@ -1,0 +1,32 @@
+"""Secrets: values that are used and never shown.
+
+Rule: a secret comes from the environment or a file, never from a definition; `repr`, logs,
+    errors and JSON show that there is one, never what it is.
+"""
+
+
+class Secret:
+    """A key or a password. `reveal` is the only way to it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value, for the one place that needs it."""
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other.reveal() == self._value
+
+    def __hash__(self) -> int:
+        return hash(("secret", self._value))
+
+    def __repr__(self) -> str:
+        return "Secret(set)" if self._value else "Secret(empty)"
+
+    __str__ = __repr__
