@@ -1,33 +1,128 @@
-"""One process over one store: loop, dispatcher and facts, started and stopped together.
+"""One process over one store: loop, dispatcher and listeners, started and stopped together.
 
-(Signatures first; the bodies follow.)
+    host = Embedded(store, courier, patterns=re2_search)
+    host.publish(name, plan)
+    host.start()
+    host.ask([Arrival(input=event)])
+    host.stop()
+
+Rule: whoever opened the store closes it, after `stop`.
 """
 
-from segue.hosts.loop import Host
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+from segue.errors import HostStopped
+from segue.hosts.arrivals import Answer, Arrival
+from segue.hosts.clock import SystemClock
+from segue.hosts.dispatch import GROUPS, Dispatcher
+from segue.hosts.facts import Listener
+from segue.hosts.limits import BATCH_SIZE_MAX, QUEUE_MAX
+from segue.hosts.loop import Done, Host
+from segue.hosts.ports import Clock, Courier
+from segue.hosts.programs import Programs
+from segue.hosts.zones import Zones
+from segue.kernel.program import Patterns, Program
+from segue.stores.ports import Store
 
 
 class Embedded:
-    """Segue in one process.
+    """Segue in one process."""
 
-    Embedded(store, courier, patterns=..., clock=SystemClock(), zones=Zones(),
-             groups={"email": ("email",), ...})
-    """
+    def __init__(
+        self,
+        store: Store,
+        courier: Courier,
+        *,
+        patterns: Patterns,
+        clock: Clock | None = None,
+        zones: Zones | None = None,
+        groups: Mapping[str, tuple[str, ...]] = GROUPS,
+        workers: int = 1,
+        queue_max: int = QUEUE_MAX,
+        batch_size_max: int = BATCH_SIZE_MAX,
+    ) -> None:
+        self.store = store
+        self.clock: Clock = clock or SystemClock()
+        self.zones = zones or Zones()
+        self._courier = courier
+        self._programs = Programs(store, patterns, self.zones)
+        self._groups = groups
+        self._workers = workers
+        self._queue_max = queue_max
+        self._batch_size_max = batch_size_max
+        self._host: Host | None = None
 
-    host: Host
+    def publish(self, name: str, plan: bytes) -> Program:
+        """Save a plan and put it in force; before `start` it is the one to start with.
 
-    def publish(self, name: str, plan: bytes) -> None:
-        """See `Host.publish`; before `start` it only saves and links."""
-        raise NotImplementedError
+        `name` is the plan's hash, `plan` its canonical JSON. Raises `PlanUnreadable`.
+        """
+        if self._host is not None:
+            return self._host.publish(name, plan)
+        return self._programs.publish(name, plan, self.clock.now())
 
     def start(self) -> None:
-        """Recover what a dead process left claimed, then start loop and workers.
+        """Settle what a dead process left claimed, then start loop and workers.
 
-        Raises `NoProgram` if nothing has ever been published.
+        Raises `NoProgram` if nothing was ever published, `StoreUnavailable`.
         """
-        raise NotImplementedError
+        assert self._host is None, "a host is started once"
+        program = self._programs.current()
+        dispatcher = Dispatcher(
+            self._courier,
+            by=f"{os.getpid()}@{self.clock.now()}",
+            groups=self._groups,
+            workers=self._workers,
+        )
+        host = Host(
+            self.store,
+            self._programs,
+            program,
+            self.clock,
+            self.zones,
+            dispatcher,
+            queue_max=self._queue_max,
+            batch_size_max=self._batch_size_max,
+        )
+        host.recover()
+        host.start()
+        self._host = host
 
     def stop(self) -> None:
-        """Refuse what is new, answer what waits, let couriers finish, close nothing."""
-        raise NotImplementedError
+        """Refuse what is new, answer what waits, let couriers finish; once is enough."""
+        if self._host is not None:
+            self._host.stop()
 
-    # submit, ask, retry, subscribe, program: as in `Host`
+    @property
+    def host(self) -> Host:
+        """The loop. Raises `HostStopped` before `start`."""
+        if self._host is None:
+            raise HostStopped("the host was never started")
+        return self._host
+
+    @property
+    def program(self) -> Program:
+        """The program in force."""
+        return self.host.program
+
+    @property
+    def unavailable(self) -> str:
+        """Why nothing can be saved just now; empty while all is well."""
+        return self.host.unavailable
+
+    def submit(self, arrivals: Sequence[Arrival], done: Done) -> None:
+        """See `Host.submit`."""
+        self.host.submit(arrivals, done)
+
+    def ask(self, arrivals: Sequence[Arrival], timeout_s: float = 30.0) -> list[Answer]:
+        """See `Host.ask`."""
+        return self.host.ask(arrivals, timeout_s)
+
+    def retry(self, ids: Sequence[str]) -> int:
+        """See `Host.retry`."""
+        return self.host.retry(ids)
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """See `Host.subscribe`."""
+        return self.host.subscribe(listener)

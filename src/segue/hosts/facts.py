@@ -82,9 +82,7 @@ def _of_profile(saved: Saved) -> Iterator[Fact]:
             match note:
                 case SegmentChanged():
                     detail = {"change": note.change}
-                    yield Fact(
-                        kind="segment", at=at, profile=who, name=note.segment, detail=detail
-                    )
+                    yield Fact(kind="segment", at=at, profile=who, name=note.segment, detail=detail)
                 case RunChanged():
                     detail = {
                         "run": note.run,
@@ -107,9 +105,7 @@ def _of_profile(saved: Saved) -> Iterator[Fact]:
                     )
                 case Settled():
                     detail = {"send": note.send, "channel": note.channel, "state": note.state}
-                    yield Fact(
-                        kind="receipt", at=at, profile=who, name=note.message, detail=detail
-                    )
+                    yield Fact(kind="receipt", at=at, profile=who, name=note.message, detail=detail)
                 case _:
                     pass
     for effect, at in saved.effects:
@@ -203,5 +199,5 @@ class Listeners:
             for listener in listeners:
                 try:
                     listener(facts)
-                except Exception:
+                except Exception:  # noqa: BLE001 - Rule 2
                     _log.exception("a listener failed; it stays subscribed")

@@ -1,29 +1,143 @@
-"""The batch loop: the one thread that steps profiles and writes to the store.
+"""The batch loop: the one thread that steps profiles, saves them, and claims sends.
 
-(Signatures first; the bodies follow.)
+    submit ─► prompt lane ┐
+    submit ─► import lane ┼─► docket ─► desk (one commit) ─► answers, facts
+    wake-ups, by index ───┤                │
+    verdicts of workers ──┘                └─► claims for workers that are free
+
+Rule 1: an arrival is answered after the commit that holds it, never before.
+Rule 2: every docket has room for all four, so none starves another: imports take what the
+    prompt lane leaves, wake-ups have a share of their own.
+Rule 3: whatever can't be saved was not accepted. The loop tells everyone who waits, lets go
+    of what it remembers, and tries again by itself a moment later.
+Rule 4: a verdict is never lost: it stays until the commit that settles it has returned.
+
+A batch is whatever has come by the time the last one is saved: under light load one arrival
+and one commit; under heavy load up to `BATCH_SIZE_MAX`. Alternative considered: to linger
+a millisecond for more company; it costs every lone question that millisecond, and the
+commit before is linger enough under load.
 """
 
+import logging
+import threading
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import TypeVar
 
+from segue.errors import HostStopped, QueueFull, StoreUnavailable
 from segue.hosts.arrivals import Answer, Arrival
-from segue.hosts.facts import Fact
+from segue.hosts.batch import Docket
+from segue.hosts.desk import Desk
+from segue.hosts.dispatch import Dispatcher
+from segue.hosts.facts import Listener, Listeners
+from segue.hosts.limits import (
+    BATCH_SIZE_MAX,
+    BULK_SHARE_MAX,
+    CLAIM_SIZE_MAX,
+    PROMPT_SIZE_MAX,
+    QUEUE_MAX,
+    STOP_MS_MAX,
+    SWEEP_SIZE_MAX,
+    UNAVAILABLE_PAUSE_MS,
+    WAKES_PER_BATCH_MAX,
+)
+from segue.hosts.ports import Clock
+from segue.hosts.programs import Programs
+from segue.hosts.verdicts import Verdict, channel_of
+from segue.hosts.zones import Zones
+from segue.kernel.effects import AssignTask, CallWebhook, ChangeAudience, Send
+from segue.kernel.inputs import Reported
 from segue.kernel.program import Program
+from segue.kernel.values import NEVER, Instant, ProfileId
+from segue.stores.ports import QueuedSend, Saved, Store
+
+_log = logging.getLogger("segue.hosts")
 
 Done = Callable[[list[Answer]], None]
+T = TypeVar("T")
+
+_IDLE_MS = 1_000
+"""Longest sleep, so that a clock that was set forward is noticed."""
+
+_STOPPING_MS = 20
+"""Longest sleep while workers are awaited at the end."""
+
+
+class _Ticket:
+    """One submission on its way: where its answers are gathered."""
+
+    __slots__ = ("answers", "done", "left")
+
+    def __init__(self, size: int, done: Done) -> None:
+        self.answers: list[Answer | None] = [None] * size
+        self.left = size
+        self.done = done
+
+    def give(self, index: int, answer: Answer) -> None:
+        self.answers[index] = answer
+        self.left -= 1
+        if self.left == 0:
+            try:
+                self.done([one for one in self.answers if one is not None])
+            except Exception:  # noqa: BLE001 - its answers are saved, and others wait
+                _log.exception("a caller failed to take its answers; they are saved all the same")
+
+
+_Waiting = tuple[_Ticket, int, Arrival]
 
 
 class Host:
-    """Runs one store: takes arrivals, answers them in batches, keeps wake-ups."""
+    """Runs one store: takes arrivals, answers them in batches, keeps wake-ups, claims sends."""
 
-    # Host(store, programs, clock, zones, dispatcher=None)
+    def __init__(
+        self,
+        store: Store,
+        programs: Programs,
+        program: Program,
+        clock: Clock,
+        zones: Zones,
+        dispatcher: Dispatcher | None = None,
+        *,
+        queue_max: int = QUEUE_MAX,
+        batch_size_max: int = BATCH_SIZE_MAX,
+    ) -> None:
+        self._store = store
+        self._programs = programs
+        self._clock = clock
+        self._dispatcher = dispatcher
+        self._desk = Desk(store, programs, program, zones)
+        self._listeners = Listeners()
+        self._queue_max = queue_max
+        self._batch_size_max = batch_size_max
+        self._changed = threading.Condition()
+        self._prompt: deque[_Waiting] = deque()
+        self._bulk: deque[_Waiting] = deque()
+        self._errands: deque[Callable[[], None]] = deque()
+        self._verdicts: list[Verdict] = []
+        self._claimed: list[Arrival] = []
+        """Claims that a profile may not hear of by `load`: those of a second try (Rule 4)."""
+        self._next_due = Instant(0)
+        self._sweep_after: ProfileId | None = ProfileId("")
+        self._nudged = False
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        self.unavailable = ""
+        """Why nothing can be saved just now; empty while all is well."""
+        if dispatcher is not None:
+            dispatcher.listen(self.nudge)
 
-    def start(self) -> None:
-        """Start the thread."""
-        raise NotImplementedError
+    # ── for everyone, from any thread ──
 
-    def stop(self) -> None:
-        """Refuse new arrivals, answer those that wait, end the thread."""
-        raise NotImplementedError
+    @property
+    def program(self) -> Program:
+        """The program in force."""
+        return self._desk.program
+
+    @property
+    def waiting(self) -> int:
+        """Arrivals in the queue."""
+        return len(self._prompt) + len(self._bulk)
 
     def submit(self, arrivals: Sequence[Arrival], done: Done) -> None:
         """Queue arrivals; `done` gets their answers, in order, once all are committed.
@@ -31,25 +145,294 @@ class Host:
         `done` is called once, in the loop's thread: it must be quick and must not raise.
         Raises `QueueFull` (429; nothing was taken) or `HostStopped` (503).
         """
-        raise NotImplementedError
+        if not arrivals:
+            done([])
+            return
+        ticket = _Ticket(len(arrivals), done)
+        lane = self._prompt if len(arrivals) <= PROMPT_SIZE_MAX else self._bulk
+        with self._changed:
+            if self._stopping or self._thread is None:
+                raise HostStopped("the host is not running")
+            if self.waiting + len(arrivals) > self._queue_max:
+                raise QueueFull(self.waiting, retry_after_s=1 + self.waiting // 5_000)
+            lane.extend((ticket, index, one) for index, one in enumerate(arrivals))
+            self._changed.notify()
 
     def ask(self, arrivals: Sequence[Arrival], timeout_s: float = 30.0) -> list[Answer]:
-        """`submit`, and wait for the answers."""
-        raise NotImplementedError
+        """`submit`, and wait for the answers. Raises `TimeoutError` besides."""
+        answers: Future[list[Answer]] = Future()
+        self.submit(arrivals, answers.set_result)
+        return answers.result(timeout_s)
 
     def publish(self, name: str, plan: bytes) -> Program:
-        """Save a plan, link it beside those that live runs are pinned to, and put it in force."""
-        raise NotImplementedError
+        """Save a plan, link it beside those that live runs are pinned to, put it in force.
+
+        `name` is the plan's hash, `plan` its canonical JSON. Profiles adopt it when they are
+        touched next, and a few at a time in the background. Raises `PlanUnreadable` and
+        whatever `link` raises; the program in force stays then.
+        """
+        if name == self.program.name:
+            return self.program
+        program = self._programs.publish(name, plan, self._clock.now())
+
+        def swap() -> None:
+            self._desk.swap(program)
+            self._sweep_after = ProfileId("")
+
+        self._between_batches(swap)
+        return program
 
     def retry(self, ids: Sequence[str]) -> int:
         """Queue dead letters again; returns how many were dead."""
-        raise NotImplementedError
 
-    def subscribe(self, listener: Callable[[Sequence[Fact]], None]) -> Callable[[], None]:
+        def errand() -> int:
+            now = self._clock.now()
+            count = self._store.retry(ids, now)
+            if self._dispatcher is not None:
+                self._dispatcher.look(now, now)
+            return count
+
+        return self._between_batches(errand)
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Tell a listener of every commit, in a thread of its own; returns how to end it."""
-        raise NotImplementedError
+        return self._listeners.subscribe(listener)
 
-    @property
-    def program(self) -> Program:
-        """The program in force."""
-        raise NotImplementedError
+    def nudge(self) -> None:
+        """Have the loop look at the clock and at the workers now."""
+        with self._changed:
+            self._nudged = True
+            self._changed.notify()
+
+    def start(self) -> None:
+        """Start the thread."""
+        with self._changed:
+            assert self._thread is None, "a host is started once"
+            self._thread = threading.Thread(target=self._run, name="segue-loop", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Refuse new arrivals, answer those that wait, let workers come back, end the thread."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+        self._listeners.close()
+        if self._dispatcher is not None:
+            self._dispatcher.end()
+
+    def _between_batches(self, errand: Callable[[], T]) -> T:
+        """Run something in the loop's thread and wait for it; here, if there is none."""
+        result: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                result.set_result(errand())
+            except Exception as error:  # noqa: BLE001 - it belongs to the caller
+                result.set_exception(error)
+
+        with self._changed:
+            running = self._thread is not None and self._thread.is_alive()
+            if running:
+                self._errands.append(run)
+                self._changed.notify()
+        if not running:
+            run()
+        return result.result()
+
+    # ── the thread ──
+
+    def _run(self) -> None:
+        deadline: Instant | None = None
+        while True:
+            taken = self._take()
+            try:
+                self._cycle(taken)
+                self.unavailable = ""
+            except Exception as error:  # noqa: BLE001 - Rule 3
+                self._fail(taken, error)
+            if self._stopping:
+                now = self._clock.now()
+                deadline = deadline or Instant(now + STOP_MS_MAX)
+                if self._finished() or now >= deadline:
+                    self._turn_away(HostStopped("the host has stopped"))
+                    return
+
+    def _finished(self) -> bool:
+        with self._changed:
+            waits = bool(self._prompt or self._bulk or self._errands)
+        busy = self._dispatcher is not None and self._dispatcher.busy > 0
+        return not (waits or busy or self._verdicts or self._claimed)
+
+    def _take(self) -> list[_Waiting]:
+        """Wait for something to do, and take a batch of arrivals."""
+        with self._changed:
+            while not (self._prompt or self._bulk or self._errands or self._nudged):
+                wait_ms = min(self._wait_ms(), _STOPPING_MS if self._stopping else _IDLE_MS)
+                if wait_ms > 0:
+                    self._changed.wait(wait_ms / 1000)
+                if wait_ms <= 0 or self._stopping:
+                    break
+            self._nudged = False
+            taken: list[_Waiting] = []
+            while self._prompt and len(taken) < self._batch_size_max:
+                taken.append(self._prompt.popleft())
+            share = self._batch_size_max
+            if taken:
+                share = min(share, len(taken) + BULK_SHARE_MAX)
+            while self._bulk and len(taken) < share:
+                taken.append(self._bulk.popleft())
+        return taken
+
+    def _wait_ms(self) -> int:
+        if self._verdicts or self._claimed or self._sweep_after is not None:
+            return 0
+        at: int = self._next_due
+        if self._dispatcher is not None:
+            at = min(at, self._dispatcher.next_look(), self._dispatcher.look_at)
+        return at - self._clock.now()
+
+    def _cycle(self, taken: list[_Waiting]) -> None:
+        now = self._clock.now()
+        while self._errands:
+            self._errands.popleft()()
+        if self._dispatcher is not None:
+            self._verdicts += self._dispatcher.verdicts(now)
+        verdicts = self._verdicts
+        own = [*self._claimed, *(_told(one) for one in verdicts if one.report is not None)]
+        wakes: list[ProfileId] = []
+        if self._next_due <= now:
+            wakes = self._store.due(now, WAKES_PER_BATCH_MAX)
+        docket = Docket(
+            arrivals=[*own, *(arrival for _, _, arrival in taken)],
+            wakes=wakes,
+            adopts=self._sweep(),
+            settlements=[one.settlement for one in verdicts],
+        )
+        if docket.arrivals or wakes or docket.adopts or docket.settlements:
+            answered = self._desk.answer(docket, now)
+            self._verdicts = []
+            self._claimed = []
+            self._note_dues(answered.saved, verdicts)
+            for (ticket, index, _), answer in zip(taken, answered.answers[len(own) :], strict=True):
+                ticket.give(index, answer)
+            taken.clear()
+            self._listeners.tell(answered.saved, answered.set_aside)
+        if self._next_due <= now:
+            self._next_due = self._store.next_due()
+        if self._dispatcher is not None and not self._stopping:
+            self._claim(self._dispatcher)
+
+    def _sweep(self) -> list[ProfileId]:
+        """A few profiles that have not adopted the program in force yet."""
+        if self._sweep_after is None or self._stopping:
+            return []
+        some = self._store.outdated(self.program.name, self._sweep_after, SWEEP_SIZE_MAX)
+        self._sweep_after = some[-1] if some else None
+        return some
+
+    def _note_dues(self, saved: Sequence[Saved], verdicts: Sequence[Verdict]) -> None:
+        """Learn from what was saved when to come back, without asking the store."""
+        for one in saved:
+            self._next_due = min(self._next_due, one.profile.wake_at)
+        if self._dispatcher is None:
+            return
+        for one in saved:
+            for effect, at in one.effects:
+                match effect:
+                    case Send():
+                        due = Instant(max(at, effect.pace_at))
+                    case ChangeAudience() | CallWebhook() | AssignTask():
+                        due = at
+                    case _:
+                        continue
+                self._dispatcher.expect(channel_of(effect), due)
+        for verdict in verdicts:
+            if verdict.settlement.state == "queued":
+                self._dispatcher.look_at = min(self._dispatcher.look_at, verdict.settlement.due_at)
+
+    # ── claims ──
+
+    def _claim(self, dispatcher: Dispatcher) -> None:
+        now = self._clock.now()
+        self._verdicts += dispatcher.hand_resent(now)
+        if dispatcher.look_at <= now:
+            dispatcher.look(self._store.next_queued(), now)
+        for group in dispatcher.ready(now):
+            rows = self._store.claim(now, CLAIM_SIZE_MAX, dispatcher.by, group.channels)
+            if rows:
+                # Their profiles must hear of the claim: they are loaded afresh.
+                self._desk.cache.forget(row.profile for row in rows)
+                self._claimed += [
+                    _claimed(row)
+                    for row in rows
+                    if row.attempts > 1 and isinstance(row.effect, Send)
+                ]
+                self._verdicts += dispatcher.take_over(group, rows, now)
+            if len(rows) < CLAIM_SIZE_MAX:
+                group.expected = NEVER
+                dispatcher.look_at = min(dispatcher.look_at, self._store.next_queued())
+
+    def recover(self) -> int:
+        """Settle what a dead process left claimed; called once, before `start`.
+
+        What the channel recognises is handed to it again, at once; the rest is *unknown*.
+        """
+        if self._dispatcher is None:
+            return 0
+        now = self._clock.now()
+        rows = self._store.abandoned(self._dispatcher.by)
+        self._claimed += [_claimed(row) for row in rows if isinstance(row.effect, Send)]
+        for row in rows:
+            if self._dispatcher.resends_safely(row.effect):
+                self._dispatcher.resend(row)
+            else:
+                self._verdicts.append(self._dispatcher.abandon(row, now))
+        return len(rows)
+
+    # ── trouble ──
+
+    def _fail(self, taken: list[_Waiting], error: Exception) -> None:
+        """Nothing of this cycle was saved (Rule 3)."""
+        if isinstance(error, StoreUnavailable):
+            if not self.unavailable:
+                _log.error("nothing can be saved: %s", error)
+            self.unavailable = str(error)
+        else:
+            _log.exception("the loop failed; it goes on", exc_info=error)
+            self.unavailable = f"{type(error).__name__}: {error}"
+        self._desk.cache.clear()
+        self._next_due = Instant(0)
+        self._sweep_after = ProfileId("")
+        for ticket, index, _ in taken:
+            ticket.give(index, self._not_accepted(error))
+        self._turn_away(error)
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping, UNAVAILABLE_PAUSE_MS / 1000)
+
+    def _turn_away(self, error: Exception) -> None:
+        """Tell all who wait that nothing of theirs was accepted."""
+        with self._changed:
+            waiting = [*self._prompt, *self._bulk]
+            self._prompt.clear()
+            self._bulk.clear()
+        for ticket, index, _ in waiting:
+            ticket.give(index, self._not_accepted(error))
+
+    def _not_accepted(self, error: Exception) -> Answer:
+        return Answer(status="unavailable", at=self._clock.now(), reason=str(error))
+
+
+def _claimed(row: QueuedSend) -> Arrival:
+    return Arrival(
+        input=Reported(send_id=row.id, outcome="claimed"),
+        profile=row.profile,
+        source="dispatcher",
+    )
+
+
+def _told(verdict: Verdict) -> Arrival:
+    assert verdict.report is not None
+    return Arrival(input=verdict.report, profile=verdict.settlement.profile, source="dispatcher")

@@ -1,0 +1,491 @@
+"""One batch: from arrivals and due wake-ups to what one commit saves, and the answers.
+
+Rule 1: every profile is stepped in order of arrival. Before its first input of a batch it
+    is made *ready*: it is told of its sends' claims and adopts the program in force. (What
+    time has made due `step` itself answers first.)
+Rule 2: an input that makes `step` raise is kept aside with the reason, and its profile is
+    put back to what it was before it. Nothing else of the batch is touched (P8).
+Rule 3: nothing here waits, saves or reads a clock. The live loop and the virtual-time
+    engine run this same code (see `desk.py`, which commits).
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from segue.errors import NobodyNamed, StepFailed, StoreUnavailable
+from segue.hosts.arrivals import Answer, Arrival
+from segue.hosts.cache import Cache
+from segue.hosts.limits import STUCK_WAKE_MS, WAKES_PER_INPUT_MAX
+from segue.hosts.zones import Zones
+from segue.kernel import identity
+from segue.kernel.effects import Effect, Emit, Show
+from segue.kernel.identity import Name
+from segue.kernel.inputs import (
+    Adopted,
+    Asked,
+    Called,
+    Consented,
+    Event,
+    Input,
+    Merged,
+    Reported,
+    Woke,
+)
+from segue.kernel.profile import Profile, create
+from segue.kernel.program import Program
+from segue.kernel.step import step
+from segue.kernel.trace import Note
+from segue.kernel.values import Instant, Millis, ProfileId, later
+from segue.stores.ports import Identifier, Saved, SetAside, Settlement, Store
+
+_log = logging.getLogger("segue.hosts")
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Profile).decode
+
+
+class Docket(msgspec.Struct, frozen=True, kw_only=True):
+    """What one batch is to answer."""
+
+    arrivals: Sequence[Arrival] = ()
+    wakes: Sequence[ProfileId] = ()
+    adopts: Sequence[ProfileId] = ()
+    settlements: Sequence[Settlement] = ()
+
+
+class Work:
+    """One profile in the hands of a batch, and all that its inputs came to."""
+
+    __slots__ = (
+        "absorbed",
+        "absorbed_versions",
+        "changed",
+        "claims",
+        "effects",
+        "events",
+        "known_claims",
+        "links",
+        "profile",
+        "ready",
+        "traces",
+        "version",
+    )
+
+    def __init__(
+        self, profile: Profile, version: int = 0, claims: tuple[Reported, ...] = ()
+    ) -> None:
+        self.profile = profile
+        self.version = version
+        self.claims = claims
+        self.ready = False
+        self.changed = False
+        self.events: list[tuple[Event, Instant]] = []
+        self.effects: list[tuple[Effect, Instant]] = []
+        self.traces: list[tuple[Instant, str, tuple[Note, ...]]] = []
+        self.known_claims: list[str] = []
+        self.absorbed: list[ProfileId] = []
+        self.absorbed_versions: list[int] = []
+        self.links: list[Identifier] = []
+
+    def absorb(self, other: "Work") -> None:
+        """Take over what another profile's inputs of this batch came to; its were first."""
+        self.events = other.events + self.events
+        self.effects = other.effects + self.effects
+        self.traces = other.traces + self.traces
+        self.known_claims = other.known_claims + self.known_claims
+        self.absorbed += [*other.absorbed, other.profile.id]
+        self.absorbed_versions += [*other.absorbed_versions, other.version]
+        self.links = other.links + self.links
+
+    def saved(self) -> Saved:
+        """What the store is to keep."""
+        return Saved(
+            profile=self.profile,
+            events=tuple(self.events),
+            effects=tuple(self.effects),
+            traces=tuple(self.traces),
+            known_claims=tuple(self.known_claims),
+            absorbed=tuple(self.absorbed),
+            absorbed_versions=tuple(self.absorbed_versions),
+            links=tuple(self.links),
+            seen_version=self.version,
+        )
+
+
+class Batch:
+    """Answers a docket over a store's profiles; saves nothing."""
+
+    def __init__(
+        self,
+        store: Store,
+        cache: Cache,
+        program: Program,
+        zones: Zones,
+        needs_history: Callable[[str], bool],
+        now: Instant,
+    ) -> None:
+        self.works: dict[ProfileId, Work] = {}
+        self.aside: list[SetAside] = []
+        self.named: dict[Name, ProfileId] = {}
+        self.heirs: dict[ProfileId, ProfileId] = {}
+        self._store = store
+        self._cache = cache
+        self._program = program
+        self._zones = zones
+        self._needs_history = needs_history
+        """Whether the program in force counts something that this older one did not."""
+        self._now = now
+        self._accepted: set[str] = set()
+        """Ids of events accepted before, or in this batch."""
+        self._occasions = 0
+
+    # ── reading, in as few questions to the store as there are kinds ──
+
+    def prepare(self, docket: Docket) -> None:
+        """Read all that the docket needs: names, profiles, which events were seen."""
+        self._read_names(docket.arrivals)
+        wanted = dict.fromkeys(self.named.values())
+        for arrival in docket.arrivals:
+            if arrival.profile:
+                wanted[self._cache.heir(arrival.profile)] = None
+        wanted |= dict.fromkeys((*docket.wakes, *docket.adopts))
+        self._read_profiles(wanted)
+        events = [a.input for a in docket.arrivals if isinstance(a.input, Event)]
+        if events:
+            self._accepted = self._store.seen([(self._likely(e), e.id) for e in events])
+
+    def _read_names(self, arrivals: Iterable[Arrival]) -> None:
+        unknown: dict[Name, None] = {}
+        for arrival in arrivals:
+            for name in _names_in(arrival):
+                if name in self.named or name in unknown:
+                    continue
+                profile = self._cache.named(name)
+                if profile is None:
+                    unknown[name] = None
+                else:
+                    self.named[name] = profile
+        if unknown:
+            found = self._store.resolve([Identifier(n.kind, n.value) for n in unknown])
+            for name in unknown:
+                if profile := found.get(Identifier(name.kind, name.value)):
+                    self.named[name] = profile
+
+    def _read_profiles(self, wanted: Iterable[ProfileId]) -> None:
+        missing: list[ProfileId] = []
+        for profile_id in wanted:
+            if profile_id in self.works:
+                continue
+            if kept := self._cache.take(profile_id):
+                self.works[profile_id] = Work(*kept)
+            else:
+                missing.append(profile_id)
+        if not missing:
+            return
+        loaded = self._store.load(missing)
+        for profile_id, one in loaded.items():
+            self.works[profile_id] = Work(one.profile, one.version, one.claims)
+        if len(loaded) < len(missing):
+            gone = [profile_id for profile_id in missing if profile_id not in loaded]
+            heirs = self._store.forward(gone)
+            if heirs:
+                self.heirs |= heirs
+                self._read_profiles(dict.fromkeys(heirs.values()))
+
+    def _likely(self, event: Event) -> ProfileId:
+        """Whose the event most likely is: where the store looks for its id first."""
+        user = Name("user", event.user_id) if event.user_id else None
+        anonymous = Name("anonymous", event.anonymous_id)
+        known = (user and self.named.get(user)) or self.named.get(anonymous)
+        return known or identity.derive(user or anonymous)
+
+    # ── answering ──
+
+    def answer(self, arrival: Arrival) -> Answer:
+        """Step one arrival; raises `StoreUnavailable` only."""
+        try:
+            return self._answer(arrival)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it harms only itself
+            return self._set_aside(arrival, error)
+
+    def _answer(self, arrival: Arrival) -> Answer:
+        given = arrival.input
+        match given:
+            case Event():
+                if given.id in self._accepted:
+                    return Answer(status="duplicate", at=self._now, profile=self._likely(given))
+                work = self._whose(arrival)
+                if work is None:
+                    raise NobodyNamed
+                self._ready(work)
+                effects = self._step(work, given, f"event:{given.id}")
+                self._accepted.add(given.id)
+                work.events.insert(len(work.events) - _emitted(effects), (given, self._now))
+                return Answer(status="accepted", at=self._now, profile=work.profile.id)
+            case Reported():
+                work = self._found(arrival)
+                if work is None:
+                    return Answer(status="unknown", at=self._now, reason="no such profile")
+                self._ready(work)
+                self._step(work, given, f"reported:{given.outcome}:{given.send_id}")
+                return Answer(status="accepted", at=self._now, profile=work.profile.id)
+            case Asked() | Called() | Consented():
+                return self._occasion(arrival, given)
+
+    def _occasion(self, arrival: Arrival, given: Asked | Called | Consented) -> Answer:
+        work = self._whose(arrival)
+        if work is None:
+            if arrival.profile:
+                return Answer(status="unknown", at=self._now, reason="no such profile")
+            raise NobodyNamed
+        self._ready(work)
+        if isinstance(given, Consented):
+            self._step(work, given, f"consented:{given.channel}/{given.topic}")
+            return Answer(status="accepted", at=self._now, profile=work.profile.id)
+        if not given.id:
+            self._occasions += 1
+            own = identity.occasion(work.profile.id, self._now, self._occasions)
+            given = msgspec.structs.replace(given, id=own)
+        kind = "asked" if isinstance(given, Asked) else "called"
+        effects = self._step(work, given, f"{kind}:{given.id}")
+        return Answer(
+            status="accepted",
+            at=self._now,
+            profile=work.profile.id,
+            question=given.id,
+            shows=tuple(e for e in effects if isinstance(e, Show) and e.question == given.id),
+        )
+
+    def wake(self, profile: ProfileId) -> None:
+        """Answer a wake-up if it is still due; an arrival of this batch may have been first."""
+        work = self.works.get(self._heir(profile))
+        if work is not None:
+            self._wake(work)
+
+    def adopt(self, profile: ProfileId) -> None:
+        """Let a profile adopt the program in force without another reason."""
+        work = self.works.get(self._heir(profile))
+        if work is not None:
+            self._ready(work)
+
+    # ── whose it is ──
+
+    def _heir(self, profile: ProfileId) -> ProfileId:
+        while (heir := self.heirs.get(profile)) is not None:
+            profile = heir
+        return self._cache.heir(profile)
+
+    def _found(self, arrival: Arrival) -> Work | None:
+        """The profile an arrival names, if it exists."""
+        if arrival.profile:
+            return self.works.get(self._heir(arrival.profile))
+        for name in _names_in(arrival):
+            if name in self.named:
+                return self.works.get(self.named[name])
+        return None
+
+    def _whose(self, arrival: Arrival) -> Work | None:
+        """The profile an arrival is for; made, linked and merged as identity demands."""
+        if arrival.profile:
+            return self._found(arrival)
+        given = arrival.input
+        if isinstance(given, Event):
+            resolution = identity.resolve(
+                self.named,
+                self._has_user,
+                user_id=given.user_id,
+                anonymous_id=given.anonymous_id,
+                previous=identity.previous_id(given),
+            )
+        else:
+            resolution = identity.resolve(
+                self.named,
+                self._has_user,
+                user_id=arrival.user_id,
+                anonymous_id=arrival.anonymous_id,
+            )
+        if resolution is None:
+            return None
+        work = self.works.get(resolution.profile)
+        if work is None:
+            assert resolution.new, "the profile that a name names has been read"
+            work = self.works[resolution.profile] = Work(self._created(resolution.profile))
+        for other in resolution.absorbs:
+            self._merge(work, other)
+        if resolution.links:
+            work.changed = True
+            identity.record(work.profile, resolution.links)
+            for name in resolution.links:
+                self.named[name] = resolution.profile
+                work.links.append(Identifier(name.kind, name.value))
+        return work
+
+    def _created(self, profile_id: ProfileId) -> Profile:
+        profile = create(profile_id, self._now)
+        profile.program = self._program.name  # there is no history to adopt
+        return profile
+
+    def _has_user(self, profile: ProfileId) -> bool:
+        work = self.works.get(profile)
+        return work is not None and bool(work.profile.user_ids)
+
+    def _merge(self, work: Work, other_id: ProfileId) -> None:
+        other = self.works[other_id]
+        self._wake(other)
+        self._wake(work)
+        before = _encode(other.profile)
+        try:
+            self._step(work, Merged(other.profile), f"merged:{other_id}")
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - the two stay apart; the event still counts
+            other.profile = _decode(before)
+            self._keep_aside("merge", error, before)
+            return
+        work.absorb(other)
+        del self.works[other_id]
+        self.heirs[other_id] = work.profile.id
+        for name, profile in self.named.items():
+            if profile == other_id:
+                self.named[name] = work.profile.id
+
+    # ── stepping ──
+
+    def _ready(self, work: Work) -> None:
+        """Rule 1. Each part that fails is kept aside by itself, and the rest goes on."""
+        if work.ready:
+            return
+        work.ready = True
+        for claim in work.claims:
+            work.known_claims.append(claim.send_id)
+            work.changed = self._try(work, claim, f"reported:claimed:{claim.send_id}") or True
+        if work.profile.program != self._program.name:
+            history: tuple[tuple[Event, Instant], ...] = ()
+            if self._needs_history(work.profile.program):
+                lines = self._store.history(work.profile.id)
+                history = tuple((line.event, line.arrived_at) for line in lines)
+            self._try(work, Adopted(history), f"adopted:{self._program.name}")
+            work.profile.program = self._program.name
+            work.changed = True
+
+    def _wake(self, work: Work) -> None:
+        """Answer a wake-up that is due; by the end none is, whatever the kernel did."""
+        self._ready(work)
+        for _ in range(WAKES_PER_INPUT_MAX):
+            if work.profile.wake_at > self._now:
+                return
+            if not self._try(work, Woke(), "woke"):
+                break
+        if work.profile.wake_at <= self._now:
+            # Asked again at once it would spin; a minute lets everyone else go on.
+            _log.error("profile %s does not get past its wake-up", work.profile.id)
+            work.profile.wake_at = later(self._now, Millis(STUCK_WAKE_MS))
+            work.changed = True
+
+    def _try(self, work: Work, given: Input, cause: str) -> bool:
+        try:
+            self._step(work, given, cause)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - Rule 2
+            body = b"" if isinstance(given, Adopted) else _encode(given)
+            self._keep_aside(f"{cause} of {work.profile.id}", error, body)
+            return False
+        return True
+
+    def _step(self, work: Work, given: Input, cause: str) -> Sequence[Effect]:
+        """Step, and gather what it came to; if it raises, the profile is as it was."""
+        self._ensure_zones(work.profile, given)
+        before = _encode(work.profile) if work.changed else None
+        try:
+            answer = step(self._program, work.profile, given, self._now)
+        except Exception:
+            self._restore(work, before)
+            raise
+        work.changed = True
+        work.profile = answer.profile
+        for effect in answer.effects:
+            if isinstance(effect, Emit):
+                work.events.append((effect.event, self._now))
+            else:
+                work.effects.append((effect, self._now))
+        if answer.trace:
+            work.traces.append((self._now, cause, tuple(answer.trace)))
+        return answer.effects
+
+    def _restore(self, work: Work, before: bytes | None) -> None:
+        if before is not None:
+            work.profile = _decode(before)
+            return
+        profile_id = work.profile.id
+        loaded = self._store.load([profile_id]).get(profile_id)
+        work.profile = loaded.profile if loaded else self._created(profile_id)
+
+    def _ensure_zones(self, profile: Profile, given: Input) -> None:
+        """Make the tables of zones that this input may bring; nearly always they exist."""
+        names = [profile.zone] if profile.zone else []
+        if isinstance(given, Event):
+            names += [
+                name
+                for name in (given.context.get("timezone"), given.traits.get("timezone"))
+                if isinstance(name, str) and name
+            ]
+        elif isinstance(given, Merged) and given.other.zone:
+            names.append(given.other.zone)
+        elif isinstance(given, Asked) and isinstance(name := given.context.get("timezone"), str):
+            names.append(name)
+        if names:
+            self._zones.ensure(names)
+
+    # ── keeping aside ──
+
+    def _set_aside(self, arrival: Arrival, error: Exception) -> Answer:
+        body = arrival.body or msgspec.json.encode(arrival.input)
+        bad = self._keep_aside(arrival.source, error, body)
+        return Answer(status="set_aside", at=self._now, reason=f"{bad.code}: {bad.reason}")
+
+    def _keep_aside(self, source: str, error: Exception, body: bytes) -> SetAside:
+        if not isinstance(error, NobodyNamed):
+            _log.exception("an input from %s was kept aside", source, exc_info=error)
+        bad = aside(self._now, source, body, error)
+        self.aside.append(bad)
+        return bad
+
+    # ── what came of it ──
+
+    def saved(self) -> list[Saved]:
+        """What is to be saved, in the order in which the profiles were read."""
+        return [work.saved() for work in self.works.values() if work.changed]
+
+    def keep(self) -> None:
+        """After the commit: let the cache know."""
+        for other, heir in self.heirs.items():
+            self._cache.absorbed(other, heir)
+        self._cache.learn(self.named)
+        for work in self.works.values():
+            self._cache.put(work.profile, work.version + work.changed)
+
+
+def aside(now: Instant, source: str, body: bytes, error: Exception) -> SetAside:
+    """A bad input as it is kept; what is not an error of ours on purpose is a bug."""
+    code = getattr(error, "code", StepFailed.code)
+    reason = str(error) if isinstance(error, NobodyNamed) else f"{type(error).__name__}: {error}"
+    return SetAside(at=now, source=source, code=code, reason=reason, body=body)
+
+
+def _emitted(effects: Sequence[Effect]) -> int:
+    return sum(isinstance(effect, Emit) for effect in effects)
+
+
+def _names_in(arrival: Arrival) -> tuple[Name, ...]:
+    if isinstance(arrival.input, Event):
+        return identity.names_of(arrival.input)
+    names: tuple[Name, ...] = ()
+    if arrival.user_id:
+        names = (Name("user", arrival.user_id),)
+    if arrival.anonymous_id:
+        names += (Name("anonymous", arrival.anonymous_id),)
+    return names

@@ -1,0 +1,75 @@
+"""Programs as stored: saved under their hash, linked beside those that live runs need.
+
+Rule 1: a plan that can't be read or linked changes nothing: the one in force stays.
+Rule 2: the plan in force is always among the `older` of the next one, for a run may enter
+    between the link and the moment at which the new one takes over.
+"""
+
+import msgspec
+
+from segue.errors import NoProgram, PlanUnreadable
+from segue.hosts.zones import Zones
+from segue.kernel.plan import Plan
+from segue.kernel.program import Patterns, Program, link
+from segue.kernel.values import Instant
+from segue.stores.ports import Store
+
+_decode = msgspec.json.Decoder(Plan).decode
+
+
+class Programs:
+    """Makes the programs of one store."""
+
+    def __init__(self, store: Store, patterns: Patterns, zones: Zones) -> None:
+        self._store = store
+        self._patterns = patterns
+        self._zones = zones
+
+    def current(self) -> Program:
+        """The program that was published last. Raises `NoProgram`, `PlanUnreadable`."""
+        name = self._store.current_program()
+        if not name:
+            raise NoProgram("nothing has been published to this store yet")
+        return self._link(name, self._plan(name))
+
+    def publish(self, name: str, plan: bytes, now: Instant) -> Program:
+        """Link a plan, then save it as the current one."""
+        program = self._link(name, _read(name, plan))
+        self._store.save_program(name, plan, now)
+        return program
+
+    def counts_all_of(self, older: str, program: Program) -> bool:
+        """Whether an older program already counted every stream that this one asks for.
+
+        Then a profile that adopts this one needs no look at its history.
+        """
+        body = self._store.program(older)
+        if body is None:
+            return False
+        before = link(_read(older, body), name=older, patterns=self._patterns, zones=self._zones)
+        missing = frozenset(program.streams.keys) - frozenset(before.streams.keys)
+        return not missing
+
+    def _link(self, name: str, plan: Plan) -> Program:
+        older = dict.fromkeys([self._store.current_program(), *self._store.programs_in_use()])
+        self._zones.ensure([plan.workspace.zone])
+        return link(
+            plan,
+            name=name,
+            patterns=self._patterns,
+            zones=self._zones,
+            older=[(old, self._plan(old)) for old in older if old and old != name],
+        )
+
+    def _plan(self, name: str) -> Plan:
+        body = self._store.program(name)
+        if body is None:
+            raise PlanUnreadable(f"the plan {name} is in use, yet the store does not have it")
+        return _read(name, body)
+
+
+def _read(name: str, body: bytes) -> Plan:
+    try:
+        return _decode(body)
+    except msgspec.DecodeError as error:
+        raise PlanUnreadable(f"plan {name}: {error}") from error
