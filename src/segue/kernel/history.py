@@ -1,0 +1,394 @@
+"""What aggregates answer, and the instant at which each answer next changes by time alone.
+
+Rule 1: windows are half-open, `(now - w, now]`: an event at t leaves at now == t + w. Entries are
+    sorted, so the oldest inside is found by bisection.
+Rule 2: nothing but leaving changes a window by time, so a count only falls. A count compared
+    with a constant therefore changes its truth at one instant: when the entry leaves that
+    stands just beyond the constant, counted from the newest. No other leaving matters.
+Rule 3: time since an event grows all the time, so where it is compared the answer lowers
+    `until` to the crossing, and where it is not, to the next millisecond.
+Rule 4: each closure lowers `scene.until` to that instant and never raises it.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from math import ceil, floor, fsum
+from typing import Literal as OneOf
+from typing import TypeAlias, cast
+
+from segue.kernel import exact
+from segue.kernel.expression import Touched
+from segue.kernel.features import Ask, LinkedStream, Taken
+from segue.kernel.profile import Sent, Tally, Trail
+from segue.kernel.scene import Scene
+from segue.kernel.values import NEVER, Value, number
+
+Op: TypeAlias = OneOf["==", "!=", "<", "<=", ">", ">="]
+Fold: TypeAlias = OneOf["count", "sum", "avg", "min", "max", "distinct", "first", "last", "since"]
+Times: TypeAlias = Callable[[Scene], Sequence[int]]
+"""Instants in rising order."""
+
+_HANDED_OVER = ("accepted", "delivered", "unknown", "shown")
+
+
+def taken(fold: Fold, *, has_of: bool) -> Taken:
+    """What a fold needs of each event."""
+    match fold:
+        case "sum" | "avg" | "min" | "max":
+            return "number"
+        case "distinct":
+            return "different"
+        case "first" | "last":
+            return "value" if has_of else "event"
+        case "count" | "since":
+            return "event"
+
+
+# ── all time ────────────────────────────────────────────────────────────────────────
+
+
+def over_all_time(fold: Fold, stream: LinkedStream) -> Ask:
+    """The aggregate over everything that ever happened."""
+    read = _READ[fold]
+    empty = 0 if fold in ("count", "sum", "distinct") else None
+    if fold == "since":
+        return since(last_of(stream, 0))
+
+    def ask(scene: Scene) -> Value:
+        tally = scene.profile.tallies.get(stream.tally_key)
+        return empty if tally is None else read(tally)
+
+    return ask
+
+
+def _first(tally: Tally) -> Value:
+    return tally.first_at if tally.first is None else tally.first
+
+
+def _last(tally: Tally) -> Value:
+    return tally.last_at if tally.last is None else tally.last
+
+
+_READ: dict[Fold, Callable[[Tally], Value]] = {
+    "count": lambda tally: tally.count,
+    "sum": lambda tally: exact.total(tally.parts),
+    "avg": lambda tally: exact.total(tally.parts) / tally.count,
+    "min": lambda tally: tally.low,
+    "max": lambda tally: tally.high,
+    "distinct": lambda tally: len(tally.different or ()),
+    "first": _first,
+    "last": _last,
+    "since": lambda tally: tally.last_at,
+}
+
+
+# ── windows ─────────────────────────────────────────────────────────────────────────
+
+
+def over_window(fold: Fold, stream: LinkedStream, window_ms: int) -> Ask:
+    """The aggregate over `(now - window_ms, now]`."""
+    if fold == "count":
+        return count(times_of(stream), window_ms)
+    if fold == "since":
+        return since(last_of(stream, window_ms))
+    look = _LOOK[fold]
+    empty = 0 if fold in ("sum", "distinct") else None
+
+    def ask(scene: Scene) -> Value:
+        trail = scene.profile.trails.get(stream.trail_key)
+        if trail is None:
+            return empty
+        inside = bisect_right(trail.times, scene.now - window_ms)
+        if inside == len(trail.times):
+            return empty
+        value, leaver = look(trail, inside)
+        scene.until = min(scene.until, trail.times[leaver] + window_ms)
+        return value
+
+    return ask
+
+
+def _sum_inside(trail: Trail, inside: int) -> tuple[Value, int]:
+    return fsum(_numbers(trail, inside)), inside
+
+
+def _avg_inside(trail: Trail, inside: int) -> tuple[Value, int]:
+    numbers = _numbers(trail, inside)
+    return fsum(numbers) / len(numbers), inside
+
+
+def _min_inside(trail: Trail, inside: int) -> tuple[Value, int]:
+    numbers = _numbers(trail, inside)
+    return _extreme(numbers, min(numbers), inside)
+
+
+def _max_inside(trail: Trail, inside: int) -> tuple[Value, int]:
+    numbers = _numbers(trail, inside)
+    return _extreme(numbers, max(numbers), inside)
+
+
+def _extreme(numbers: list[float], found: float, inside: int) -> tuple[Value, int]:
+    """An extreme stays until the newest of those that reach it leaves."""
+    return float(found), inside + len(numbers) - 1 - numbers[::-1].index(found)
+
+
+def _distinct_inside(trail: Trail, inside: int) -> tuple[Value, int]:
+    """The number falls when the newest of any one value leaves."""
+    newest: dict[tuple[bool, Value], int] = {}
+    for index, value in enumerate(_values(trail)[inside:], inside):
+        newest[isinstance(value, bool), value] = index
+    return len(newest), min(newest.values())
+
+
+def _first_inside(trail: Trail, inside: int) -> tuple[Value, int]:
+    """Of several at one instant, the one with the larger JSON stands last."""
+    at = trail.times[inside]
+    if trail.values is None:
+        return at, inside
+    return trail.values[bisect_right(trail.times, at) - 1], inside
+
+
+def _last_inside(trail: Trail, _inside: int) -> tuple[Value, int]:
+    newest = len(trail.times) - 1
+    return (trail.times if trail.values is None else trail.values)[newest], newest
+
+
+_LOOK: dict[Fold, Callable[[Trail, int], tuple[Value, int]]] = {
+    "sum": _sum_inside,
+    "avg": _avg_inside,
+    "min": _min_inside,
+    "max": _max_inside,
+    "distinct": _distinct_inside,
+    "first": _first_inside,
+    "last": _last_inside,
+}
+"""Each gives its value and the index of the entry whose leaving may change it."""
+
+
+def _values(trail: Trail) -> Sequence[Value]:
+    return trail.values or ()
+
+
+def _numbers(trail: Trail, inside: int) -> list[float]:
+    """The values inside; a stream that takes numbers keeps nothing else (`features.Taken`)."""
+    return cast("list[float]", trail.values)[inside:]
+
+
+# ── counts ──────────────────────────────────────────────────────────────────────────
+
+
+def times_of(stream: LinkedStream) -> Times:
+    """When the stream's events happened, as far as its trail knows."""
+
+    def times(scene: Scene) -> Sequence[int]:
+        trail = scene.profile.trails.get(stream.trail_key)
+        return () if trail is None else trail.times
+
+    return times
+
+
+def count(times_of: Times, window_ms: int) -> Ask:
+    """How many lie inside the window."""
+
+    def ask(scene: Scene) -> Value:
+        times = times_of(scene)
+        inside = bisect_right(times, scene.now - window_ms)
+        if inside < len(times) and times[inside] + window_ms < scene.until:
+            scene.until = times[inside] + window_ms
+        return len(times) - inside
+
+    return ask
+
+
+def compare_count(op: Op, times_of: Times, window_ms: int, bound: float) -> Ask:
+    """A count inside the window, compared with a constant."""
+    match op:
+        case ">=":
+            return _more(times_of, window_ms, ceil(bound) - 1, True)
+        case ">":
+            return _more(times_of, window_ms, floor(bound), True)
+        case "<":
+            return _more(times_of, window_ms, ceil(bound) - 1, False)
+        case "<=":
+            return _more(times_of, window_ms, floor(bound), False)
+        case "==":
+            return _exactly(times_of, window_ms, bound, True)
+        case "!=":
+            return _exactly(times_of, window_ms, bound, False)
+
+
+def _more(times_of: Times, window_ms: int, few: int, answer: bool) -> Ask:
+    """`answer` while more than `few` lie inside."""
+    if few < 0:
+        return lambda _scene: answer
+    from_end = -1 - few
+
+    def ask(scene: Scene) -> Value:
+        times = times_of(scene)
+        if len(times) <= few:
+            return not answer
+        leaves_at = times[from_end] + window_ms
+        if leaves_at <= scene.now:
+            return not answer
+        if leaves_at < scene.until:  # noqa: PLR1730 - `min` takes four times as long
+            scene.until = leaves_at
+        return answer
+
+    return ask
+
+
+def _exactly(times_of: Times, window_ms: int, bound: float, answer: bool) -> Ask:
+    """`answer` while exactly `bound` lie inside."""
+    if bound < 0 or bound != floor(bound):
+        return lambda _scene: not answer
+    wanted = int(bound)
+
+    def ask(scene: Scene) -> Value:
+        times = times_of(scene)
+        found = len(times) - bisect_right(times, scene.now - window_ms)
+        leaver = wanted if found > wanted else wanted - 1
+        if found >= wanted and leaver >= 0 and times[-1 - leaver] + window_ms < scene.until:
+            scene.until = times[-1 - leaver] + window_ms
+        return answer if found == wanted else not answer
+
+    return ask
+
+
+# ── time since ──────────────────────────────────────────────────────────────────────
+
+
+def last_of(stream: LinkedStream, window_ms: int) -> Callable[[Scene], int | None]:
+    """When the stream's last event happened; a window of 0 is all time."""
+
+    def ever(scene: Scene) -> int | None:
+        tally = scene.profile.tallies.get(stream.tally_key)
+        return None if tally is None else tally.last_at
+
+    def lately(scene: Scene) -> int | None:
+        trail = scene.profile.trails.get(stream.trail_key)
+        if trail is None or trail.times[-1] + window_ms <= scene.now:
+            return None
+        scene.until = min(scene.until, trail.times[-1] + window_ms)
+        return trail.times[-1]
+
+    return lately if window_ms else ever
+
+
+def since(last_of: Callable[[Scene], int | None]) -> Ask:
+    """Milliseconds since the last event."""
+
+    def ask(scene: Scene) -> Value:
+        last = last_of(scene)
+        if last is None:
+            return None
+        scene.until = min(scene.until, scene.now + 1)
+        return scene.now - last
+
+    return ask
+
+
+def compare_since(op: Op, last_of: Callable[[Scene], int | None], bound_of: Ask) -> Ask:
+    """Milliseconds since the last event, compared with anything."""
+    inclusive = op in (">=", "<")
+    point = op in ("==", "!=")
+    later = op in (">=", ">")
+
+    def ask(scene: Scene) -> Value:
+        last, bound = last_of(scene), number(bound_of(scene))
+        if last is None or bound is None:
+            return op == "!="
+        crosses_at = last + (ceil(bound) if inclusive or point else floor(bound) + 1)
+        if point and crosses_at == scene.now:
+            scene.until = min(scene.until, scene.now + 1)
+            return (bound == floor(bound)) == (op == "==")
+        if scene.now < crosses_at < scene.until:
+            scene.until = crosses_at
+        if point:
+            return op == "!="
+        return (scene.now >= crosses_at) == later
+
+    return ask
+
+
+# ── sequences ───────────────────────────────────────────────────────────────────────
+
+
+def sequence(
+    stages: Sequence[LinkedStream],
+    without: Sequence[LinkedStream],
+    within_ms: int,
+    over_ms: int,
+) -> Ask:
+    """Whether the stages happened one strictly after another, with none of `without` between.
+
+    For each first event, latest first, the others follow as early as they can: that makes the
+    span as short and the gap as narrow as any choice does. The first that fits is also the
+    last to leave, so the answer holds until it does; time alone never makes it true.
+    """
+    stage_times = tuple(times_of(stream) for stream in stages)
+    between_times = tuple(times_of(stream) for stream in without)
+
+    def ask(scene: Scene) -> Value:
+        lines = [times(scene) for times in stage_times]
+        if not all(lines):
+            return False
+        between = [times for times_of in between_times if (times := times_of(scene))]
+        firsts = lines[0]
+        for index in range(bisect_right(firsts, lines[-1][-1]) - 1, -1, -1):
+            first = firsts[index]
+            if first + over_ms <= scene.now:
+                return False
+            last = _follow(lines, first)
+            if last is None or last - first > within_ms:
+                continue
+            if any(_strictly_inside(times, first, last) for times in between):
+                continue
+            scene.until = min(scene.until, first + over_ms)
+            return True
+        return False
+
+    return ask
+
+
+def _follow(lines: Sequence[Sequence[int]], first: int) -> int | None:
+    """When the last stage happens at the earliest, if the first happens then."""
+    at = first
+    for times in lines[1:]:
+        index = bisect_right(times, at)
+        if index == len(times):
+            return None
+        at = times[index]
+    return at
+
+
+def _strictly_inside(times: Sequence[int], first: int, last: int) -> bool:
+    index = bisect_right(times, first)
+    return index < len(times) and times[index] < last
+
+
+# ── messages ────────────────────────────────────────────────────────────────────────
+
+
+def touches(node: Touched) -> Times:
+    """When messages reached the profile so, in rising order."""
+    messages, channels = frozenset(node.messages), frozenset(node.channels)
+    instant = _TOUCHED_AT[node.state]
+
+    def times(scene: Scene) -> Sequence[int]:
+        return sorted(
+            at
+            for line in scene.profile.ledger
+            if (not messages or line.message in messages)
+            and (not channels or line.channel in channels)
+            and (at := instant(line)) != NEVER
+        )
+
+    return times
+
+
+_TOUCHED_AT: dict[str, Callable[[Sent], int]] = {
+    "received": lambda line: line.at if line.state in _HANDED_OVER else NEVER,
+    "shown": lambda line: line.at if line.state == "shown" else NEVER,
+    "clicked": lambda line: line.clicked_at,
+    "dismissed": lambda line: line.dismissed_at,
+}

@@ -1,0 +1,141 @@
+"""Memberships kept live: who is in which segment, since when, and when that may change.
+
+Rule 1: a segment is asked again only when something it reads has changed (its `needs` meet the
+    dirty bits) or the instant has come at which time alone may change its answer.
+Rule 2: segments may read segments. They are asked in an order in which each comes after those
+    it reads; a change sets the segment's bit, and whoever reads it is asked in the same pass.
+Rule 3: `segments_due` holds finite instants only. An event that leaves a window ends a
+    membership at that very instant: hosts wake the profile then, nobody polls.
+Rule 4: what an event does not touch costs nothing: which segments to ask is found by one
+    look-up per dirty bit, however many segments there are.
+"""
+
+from collections.abc import Iterable
+
+from segue.kernel.plan import Segment
+from segue.kernel.predicate import Linker
+from segue.kernel.profile import Profile
+from segue.kernel.scene import Scene
+from segue.kernel.trace import SegmentChanged
+from segue.kernel.values import NEVER, Instant
+
+EVERYTHING = -1
+"""As dirty bits: ask every segment."""
+
+
+class LinkedSegment:
+    """A segment with its closure."""
+
+    __slots__ = ("ask", "bit", "mask", "name")
+
+    def __init__(self, segment: Segment, linker: Linker, mask: int) -> None:
+        self.name = segment.name
+        self.ask = linker.compile(segment.when).ask
+        self.bit = linker.bit(f"segment:{segment.name}")
+        self.mask = mask
+        """The bit of its place in the order of asking."""
+
+
+class Segments:
+    """All segments in the order of asking, and who reads what."""
+
+    __slots__ = ("every", "inside", "ordered", "readers")
+
+    def __init__(self, ordered: Iterable[Segment], linker: Linker) -> None:
+        self.ordered = tuple(
+            LinkedSegment(segment, linker, 1 << place) for place, segment in enumerate(ordered)
+        )
+        self.inside = {segment.name: segment.mask for segment in self.ordered}
+        """Each segment's place, as a bit."""
+        self.every = (1 << len(self.ordered)) - 1
+        self.readers: dict[int, int] = {}
+        """For each bit of `needs`: the places of the segments that read it."""
+
+
+def link(segments: Iterable[Segment], linker: Linker) -> Segments:
+    """Order the segments and find out who reads what. They must not read in a circle."""
+    by_name = {segment.name: segment for segment in segments}
+    needs = {name: linker.compile(segment.when).needs for name, segment in by_name.items()}
+    bits = {name: linker.bit(f"segment:{name}") for name in by_name}
+    ordered: list[Segment] = []
+    waiting = list(by_name)
+    unplaced = 0
+    for bit in bits.values():
+        unplaced |= bit
+    while waiting:
+        ready = [name for name in waiting if not needs[name] & unplaced]
+        assert ready, f"segments read each other in a circle: {waiting}"
+        for name in ready:
+            ordered.append(by_name[name])
+            unplaced &= ~bits[name]
+        waiting = [name for name in waiting if name not in ready]
+    linked = Segments(ordered, linker)
+    for segment in linked.ordered:
+        for bit in _bits(needs[segment.name]):
+            linked.readers[bit] = linked.readers.get(bit, 0) | segment.mask
+    return linked
+
+
+def refresh(
+    profile: Profile, segments: Segments, scene: Scene, dirty: int
+) -> tuple[list[SegmentChanged], int]:
+    """Ask again what may have changed; the changes, and the bits of the segments that did."""
+    changes: list[SegmentChanged] = []
+    changed = 0
+    asked = _touched(profile, segments, scene.now, dirty)
+    if not asked:
+        return changes, changed
+    before = scene.until
+    members, due = profile.segments, profile.segments_due
+    ordered, readers = segments.ordered, segments.readers
+    while asked:
+        place = asked & -asked
+        asked ^= place
+        segment = ordered[place.bit_length() - 1]
+        name = segment.name
+        scene.until = NEVER
+        member = segment.ask(scene) is True
+        if scene.until < NEVER:
+            due[name] = scene.until
+        elif name in due:
+            del due[name]
+        if member is (name in members):
+            continue
+        if member:
+            members[name] = scene.now
+        else:
+            del members[name]
+        changes.append(SegmentChanged(segment=name, change="entered" if member else "left"))
+        changed |= segment.bit
+        asked |= readers.get(segment.bit, 0)
+    scene.until = before
+    return changes, changed
+
+
+def next_due(profile: Profile) -> Instant:
+    """The earliest instant at which a membership may change by time alone."""
+    return Instant(min(profile.segments_due.values(), default=NEVER))
+
+
+def _touched(profile: Profile, segments: Segments, now: Instant, dirty: int) -> int:
+    """The places of the segments to ask."""
+    if dirty == EVERYTHING:
+        return segments.every
+    asked = 0
+    readers = segments.readers
+    while dirty:
+        bit = dirty & -dirty
+        dirty ^= bit
+        if bit in readers:
+            asked |= readers[bit]
+    for name, at in profile.segments_due.items():
+        if at <= now:
+            asked |= segments.inside.get(name, 0)
+    return asked
+
+
+def _bits(mask: int) -> Iterable[int]:
+    while mask:
+        bit = mask & -mask
+        mask ^= bit
+        yield bit
