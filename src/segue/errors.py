@@ -329,3 +329,14 @@ class StepFailed(SegueError):
 
     code = "SEG301"
     hint = "report it with what `segue doctor` prints; the input is kept and can be sent again"
+
+
+class WorkspaceUnreadable(DefinitionError):
+    """The workspace's folder can't be read at all."""
+
+    code = "DEF101"
+    hint = "name a folder that exists and that you may read"
+
+    def __init__(self, folder: str, why: str) -> None:
+        super().__init__(f"{folder}: {why}")
+        self.folder = folder

@@ -1,0 +1,407 @@
+"""What must hold before a workspace may run, beyond that each part can be read.
+
+Rule 1: the kernel relies on what is proved here: names resolve, every loop has a wait or a
+    bound, weights are positive, every step is reached.
+Rule 2: what a guardrail of good sense asks (an exit, a goal, a topic, an expiry) is an error
+    too, and can be waived by name, in the definition that it concerns.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import assert_never
+
+from segue.define import model
+from segue.define.channels import CHANNELS
+from segue.define.codes import CODES
+from segue.define.compile import Compiled
+from segue.define.diagnostics import Place, Sink, nearest
+from segue.define.scopes import Reference
+from segue.define.steps import Flat
+from segue.define.workspace import Written
+from segue.kernel import plan
+from segue.kernel.expression import TRUE
+from segue.kernel.models import FEATURES
+from segue.kernel.session import SESSION_READERS
+
+Content = Callable[[str, str, str], str | None]
+"""Looks at one template (channel, field, text) and says what is wrong with it, if anything is."""
+
+ACTIVITIES = (
+    "Email Opened",
+    "Email Link Clicked",
+    "Email Delivered",
+    "Push Notification Opened",
+    "Push Notification Tapped",
+    "Message Shown",
+    "Message Clicked",
+    "Message Opened",
+    "Message Sent",
+    "Message Delivered",
+    "Message Dismissed",
+)
+"""Events that say what messages did, not what customers wanted; compared without case."""
+
+_ACTIVITIES = frozenset(name.lower() for name in ACTIVITIES)
+_UNKNOWN: Mapping[str, tuple[str, str]] = {
+    "segment": ("SEG-E401", "segments"),
+    "journey": ("SEG-E402", "journeys"),
+    "message": ("SEG-E403", "messages"),
+}
+
+
+def check(
+    written: Written,
+    compiled: Compiled,
+    sink: Sink,
+    *,
+    zones: Iterable[str] | None = None,
+    content: Content | None = None,
+) -> None:
+    """Report everything that must not be launched."""
+    if not written.workspaces:
+        sink.report("SEG-E413", Place("workspace.yaml"), "no file says `workspace:`")
+    _workspace(written, sink, zones)
+    _references(written, compiled, sink)
+    _segment_circles(written, compiled, sink)
+    for card in compiled.plan.models:
+        _model(card, written.models[card.name], sink)
+    for message in compiled.plan.messages:
+        form = written.messages[message.name]
+        with sink.waiving(form.waive):
+            _message(message, form, sink, content)
+    for journey in compiled.plan.journeys:
+        form_of = written.journeys[journey.name]
+        with sink.waiving(form_of.waive):
+            _journey(journey, form_of, compiled.flats[journey.name], written, sink)
+    _deals(written, compiled, sink)
+    _unused(written, compiled, sink)
+    _waivers(written, sink)
+
+
+def _workspace(written: Written, sink: Sink, zones: Iterable[str] | None) -> None:
+    form = written.workspace
+    if form is None:
+        return
+    if form.zone is not None and zones is not None and form.zone.text not in (known := set(zones)):
+        hint = nearest(form.zone.text, known, "write it like Europe/Berlin")
+        sink.report("SEG-E411", form.zone.place, f"there is no zone {form.zone.text!r}", hint)
+    for channel in form.consent:
+        if channel not in CHANNELS:
+            place = form.at_key("consent")
+            sink.report("SEG-E405", place, f"there is no channel {channel!r}", _channel(channel))
+
+
+def _channel(name: str) -> str:
+    return nearest(name, CHANNELS)
+
+
+# ── names ───────────────────────────────────────────────────────────────────────────
+
+
+def _references(written: Written, compiled: Compiled, sink: Sink) -> None:
+    groups = {m.incentive.group for m in compiled.plan.messages if m.incentive}
+    tags = {tag for message in compiled.plan.messages for tag in message.tags}
+    scores = {name for card in compiled.plan.models for name in (card.name, card.target)}
+    for each in compiled.references:
+        match each.what:
+            case "segment" | "journey" | "message":
+                code, section = _UNKNOWN[each.what]
+                _known(each, written.names[section], code, sink)
+            case "channel":
+                _known(each, CHANNELS, "SEG-E405", sink)
+            case "tag":
+                _known(each, tags, "SEG-E414", sink)
+            case "group":
+                _known(each, groups, "SEG-E406", sink)
+            case "score":
+                if not written.names["models"] or scores:
+                    known = [*scores, *SESSION_READERS]
+                    _known(each, known, "SEG-E410", sink)
+            case "event" | "placement":
+                pass  # Events come from outside, and any page may have any placement.
+            case _:
+                assert_never(each.what)
+
+
+def _known(each: Reference, known: Iterable[str], code: str, sink: Sink) -> None:
+    names = list(known)
+    if each.name not in names:
+        what = "model's score" if each.what == "score" else each.what
+        message = f"there is no {what} {each.name!r}"
+        sink.report(code, each.place, message, nearest(each.name, names))
+
+
+def _segment_circles(written: Written, compiled: Compiled, sink: Sink) -> None:
+    """A segment that, perhaps through others, asks for itself."""
+    asks: dict[str, list[str]] = {}
+    for name, form in sorted(written.segments.items()):
+        word = form.when.word
+        asks[name] = [
+            each.name
+            for each in compiled.references
+            if each.what == "segment" and _inside(each.place, word.place, word.text)
+        ]
+    for name in _on_a_circle(asks):
+        message = f"segment {name!r} asks, perhaps through others, for itself"
+        sink.report("SEG-E407", written.segments[name].place, message)
+
+
+def _inside(place: Place, start: Place, text: str) -> bool:
+    """Whether a place lies in the lines of a value."""
+    lines = text.count("\n") + len(text) // 20 + 2
+    return place.file == start.file and start.line <= place.line <= start.line + lines
+
+
+def _on_a_circle(edges: Mapping[str, Sequence[str]]) -> list[str]:
+    """Names from which one comes back to them; each looks no further than it must."""
+    found: list[str] = []
+    for start in edges:
+        seen: set[str] = set()
+        ahead = list(edges[start])
+        while ahead:
+            at = ahead.pop()
+            if at not in seen:
+                seen.add(at)
+                ahead += edges.get(at, ())
+        if start in seen:
+            found.append(start)
+    return found
+
+
+def _model(card: plan.Scorecard, form: model.ModelForm, sink: Sink) -> None:
+    for bins in card.bins:
+        if bins.feature not in FEATURES:
+            place = form.features[bins.feature].place
+            message = f"there is no feature {bins.feature!r}"
+            sink.report("SEG-E409", place, message, nearest(bins.feature, FEATURES))
+    if card.target in SESSION_READERS:
+        message = f"session.{card.target} is what was counted, and no score"
+        sink.report("SEG-E408", form.target.place, message)
+
+
+# ── messages ────────────────────────────────────────────────────────────────────────
+
+
+def _message(
+    message: plan.Message, form: model.MessageForm, sink: Sink, content: Content | None
+) -> None:
+    if not message.contents:
+        sink.report("SEG-E603", form.place, f"message {message.name!r} has no contents")
+    for channel, fields in message.contents.items():
+        place = _content_place(form, channel)
+        carries = CHANNELS.get(channel)
+        if carries is None:
+            sink.report("SEG-E405", place, f"there is no channel {channel!r}", _channel(channel))
+            continue
+        for group in carries.needs:
+            if not any(fields.get(field, "").strip() for field in group):
+                needed = " or ".join(group)
+                sink.report("SEG-E604", place, f"{channel} needs {needed}")
+        for field, text in fields.items():
+            where = form.contents[channel][field].place
+            if not carries.open and field not in carries.takes:
+                hint = nearest(field, carries.takes)
+                sink.report("SEG-E604", where, f"{channel} has no field {field!r}", hint)
+            wrong = content(channel, field, text) if content is not None else None
+            if wrong:
+                sink.report("SEG-E605", where, wrong)
+
+
+def _content_place(form: model.MessageForm, channel: str) -> Place:
+    """Where a channel's content stands: at its first field, else at all contents."""
+    fields = form.contents[channel]
+    return next((each.place for each in fields.values()), form.at_key("contents"))
+
+
+def _deals(written: Written, compiled: Compiled, sink: Sink) -> None:
+    """Several messages with incentives of one group that no exclusion keeps apart."""
+    kept_apart = {
+        group
+        for policy in compiled.plan.policies
+        if isinstance(policy, plan.Exclusion)
+        for group in policy.groups
+    }
+    first: dict[str, str] = {}
+    for message in compiled.plan.messages:
+        incentive = message.incentive
+        if incentive is None or incentive.group in kept_apart:
+            continue
+        other = first.setdefault(incentive.group, message.name)
+        if other != message.name:
+            form = written.messages[message.name]
+            said = f"{message.name!r} and {other!r} both give {incentive.group!r}"
+            with sink.waiving(form.waive):
+                sink.report(
+                    "SEG-E607", form.at_key("incentive"), f"{said}, at once if it comes to it"
+                )
+
+
+# ── journeys ────────────────────────────────────────────────────────────────────────
+
+
+def _journey(
+    journey: plan.Journey, form: model.JourneyForm, flat: Flat, written: Written, sink: Sink
+) -> None:
+    name = journey.name
+    if not form.steps:
+        sink.report("SEG-E509", form.place, f"journey {name!r} has no steps")
+    if not journey.entries:
+        sink.report("SEG-E510", form.place, f"journey {name!r} is entered by nothing")
+    if not journey.exits:
+        sink.report("SEG-E501", form.place, f"journey {name!r} has no exit")
+    _goal(journey, form, sink)
+    for node in journey.steps:
+        _uses(node, flat.places[node.id], written, sink)
+    reached = reachable(journey)
+    for node in journey.steps:
+        if node.id not in reached:
+            sink.report("SEG-E504", flat.places[node.id], f"step {node.id!r} can't be reached")
+    quick = {node.id: _at_once(node) for node in journey.steps}
+    for step in _on_a_circle(quick):
+        message = f"step {step!r} leads back to itself without a wait"
+        sink.report("SEG-E505", flat.places[step], message)
+        break
+    _starts_itself(journey, flat, sink)
+
+
+def _goal(journey: plan.Journey, form: model.JourneyForm, sink: Sink) -> None:
+    if form.goal is None:
+        sink.report("SEG-E502", form.place, f"journey {journey.name!r} has no goal")
+        return
+    for event in form.goal.on:
+        if event.text.lower() in _ACTIVITIES:
+            message = f"{event.text!r} is an activity, not an outcome"
+            sink.report("SEG-E503", event.place, message)
+
+
+def _uses(node: plan.Node, place: Place, written: Written, sink: Sink) -> None:
+    """Whether a step's message has content for the step's channels."""
+    match node:
+        case plan.Send(message=name, channels=channels):
+            _carried(name, channels, place, written, sink, on_site=False)
+        case plan.Show(message=name, channel=channel):
+            _carried(name, (channel,), place, written, sink, on_site=True)
+        case plan.Choose(options=options):
+            for option in options:
+                if option.message:
+                    _carried(option.message, option.channels, place, written, sink, on_site=None)
+        case _:
+            pass
+
+
+def _carried(
+    name: str,
+    channels: Sequence[str],
+    place: Place,
+    written: Written,
+    sink: Sink,
+    *,
+    on_site: bool | None,
+) -> None:
+    message = written.messages.get(name)
+    for channel in channels:
+        if channel not in CHANNELS:
+            sink.report("SEG-E405", place, f"there is no channel {channel!r}", _channel(channel))
+            continue
+        if on_site is not None and (channel in plan.ON_SITE) is not on_site:
+            verb = "shown" if on_site else "sent"
+            sink.report("SEG-E606", place, f"{channel} is nothing that is {verb}")
+        if message is not None and channel not in message.contents:
+            hint = nearest(channel, message.contents)
+            sink.report("SEG-E603", place, f"message {name!r} says nothing for {channel}", hint)
+
+
+def _starts_itself(journey: plan.Journey, flat: Flat, sink: Sink) -> None:
+    """An event emitted on which the journey is entered again at once."""
+    entered = {
+        event
+        for entry in journey.entries
+        if isinstance(entry, plan.OnEvent) and entry.when == TRUE
+        for event in entry.events
+    }
+    for node in journey.steps:
+        if isinstance(node, plan.Emit) and node.event in entered and journey.reentry_ms == 0:
+            message = f"emits {node.event!r}, on which the journey is entered again at once"
+            sink.report("SEG-E511", flat.places[node.id], message)
+
+
+def leads_to(node: plan.Node) -> tuple[str, ...]:
+    """The steps that may come after one; "" is the end."""
+    match node:
+        case plan.WaitUntil(met=met, timed_out=timed_out):
+            return (met, timed_out)
+        case plan.WaitDate(next=onward, missing=missing):
+            return (onward, missing)
+        case plan.Branch(ways=ways, otherwise=otherwise):
+            return (*(way.next for way in ways), otherwise)
+        case plan.Adapt(ways=ways, otherwise=otherwise):
+            return (*(way.next for way in ways), otherwise)
+        case plan.Split(variants=variants):
+            return tuple(variant.next for variant in variants)
+        case plan.Choose(options=options):
+            return tuple(option.next for option in options)
+        case plan.Repeat(body=body, next=onward):
+            return (body, onward)
+        case plan.End():
+            return ()
+        case _:
+            return (node.next,)
+
+
+def _at_once(node: plan.Node) -> tuple[str, ...]:
+    """Steps that may come after one in no time. A repeat's body is bounded by its count."""
+    match node:
+        case plan.Wait():
+            return ()
+        case plan.WaitUntil(watch=watch, met=met):
+            # Only an event that is still to come makes it wait for sure.
+            return () if watch.events else (met,)
+        case plan.Repeat(next=onward):
+            return (onward,)
+        case _:
+            return leads_to(node)
+
+
+def reachable(journey: plan.Journey) -> frozenset[str]:
+    """The ids of all steps that some path from the start leads to."""
+    nodes = {node.id: node for node in journey.steps}
+    seen: set[str] = set()
+    ahead = [journey.start]
+    while ahead:
+        at = ahead.pop()
+        if at in nodes and at not in seen:
+            seen.add(at)
+            ahead += leads_to(nodes[at])
+    return frozenset(seen)
+
+
+# ── what is left over ───────────────────────────────────────────────────────────────
+
+
+def _unused(written: Written, compiled: Compiled, sink: Sink) -> None:
+    used = {(each.what, each.name) for each in compiled.references}
+    for name, form in written.messages.items():
+        if ("message", name) not in used:
+            with sink.waiving(form.waive):
+                sink.report("SEG-W701", form.place, f"no step uses message {name!r}")
+
+
+def _waivers(written: Written, sink: Sink) -> None:
+    """Waivers of what can't be waived, or that waive nothing."""
+    known = [code for code, rule in CODES.items() if rule.waivable]
+    for section in (
+        written.segments,
+        written.events,
+        written.messages,
+        written.policies,
+        written.models,
+        written.journeys,
+    ):
+        for form in section.values():
+            for waiver in form.waive:
+                if waiver.text not in known:
+                    message = f"{waiver.text!r} can't be waived"
+                    hint = nearest(waiver.text, known)
+                    sink.report("SEG-E412", waiver.place, message, hint)
+                elif (waiver.text, waiver.place) not in sink.used:
+                    message = f"{waiver.text} has nothing to waive here"
+                    sink.report("SEG-W702", waiver.place, message)

@@ -1,0 +1,255 @@
+"""Every code that the checker gives, with what it means: the source of the reference page.
+
+Rule: a code never changes its meaning, and is never used again. E1 files, E2 forms, E3
+expressions, E4 names, E5 journeys, E6 messages and policies, W what is only worth a look.
+"""
+
+from collections.abc import Mapping
+from typing import Literal as OneOf
+
+import msgspec
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """What a code means, why it is one, and what to do."""
+
+    title: str
+    explanation: str
+    hint: str = ""
+    severity: OneOf["error", "warning"] = "error"
+    waivable: bool = False
+
+
+CODES: Mapping[str, Rule] = {
+    "SEG-E101": Rule(
+        "A file can't be read",
+        "The file is not readable, is no UTF-8 text, or is a link that leads out of the workspace.",
+        "save it as UTF-8 inside the workspace, readable for the user that runs Segue",
+    ),
+    "SEG-E102": Rule(
+        "This is not YAML",
+        "The text breaks a rule of YAML 1.2; the place is where the reader noticed, so the cause"
+        " may stand a little before it.",
+        "look for a missing quote or colon, or for lines that are not indented alike",
+    ),
+    "SEG-E103": Rule(
+        "A key stands twice",
+        "In one mapping a key may stand once; otherwise one of the two values would be lost without"
+        " a word.",
+        "remove one of the two",
+    ),
+    "SEG-E104": Rule(
+        "A part of YAML that is not used here",
+        "Tags, several documents in one file, keys that are lists or mappings, and aliases that are"
+        " used before they are complete have no meaning in a workspace.",
+        "write it out plainly",
+    ),
+    "SEG-E105": Rule(
+        "Too much",
+        "Files, depth, names and journeys are bounded, so that no workspace can stall a server.",
+        "split it up",
+    ),
+    "SEG-E201": Rule(
+        "Unknown key",
+        "Only the keys of the reference may stand here. An unknown one would do nothing, which is"
+        " never what its author meant.",
+    ),
+    "SEG-E202": Rule("Something is missing", "A part without which the definition means nothing."),
+    "SEG-E203": Rule(
+        "Another kind of value is expected",
+        "For instance a list where one value may stand, or a text where a number is meant.",
+    ),
+    "SEG-E204": Rule("Not one of the words", "Here only a few words may stand."),
+    "SEG-E205": Rule(
+        "Not a length of time",
+        "Lengths of time are numbers with units, largest first: `30m`, `1h30m`, `7d`, `2w`.",
+    ),
+    "SEG-E206": Rule(
+        "Not a local time or weekday",
+        "Times of day are `09:00`, windows `09:00-20:00`, weekdays `mon` or `mon..fri`.",
+    ),
+    "SEG-E207": Rule("Out of range", "The number or time lies outside what is possible here."),
+    "SEG-E208": Rule(
+        "Defined twice",
+        "Names are unique in a workspace, in whichever file they stand.",
+        "rename or remove one of the two",
+    ),
+    "SEG-E209": Rule(
+        "Not a name",
+        "Names have 1 to 80 letters, digits, `-`, `_` and `.`, and begin with a letter or digit.",
+        "use letters, digits, - _ and .",
+    ),
+    "SEG-E210": Rule(
+        "It is not clear what this is",
+        "Steps, policies, entries and waits are told apart by their keyword, and none stands here.",
+    ),
+    "SEG-E211": Rule(
+        "A file is missing",
+        "A message names a file that is not in the workspace.",
+        "create the file, or correct its path",
+    ),
+    "SEG-E301": Rule(
+        "An expression can't be read",
+        "Expressions are written in Python's syntax; this one breaks it.",
+    ),
+    "SEG-E302": Rule(
+        "Not part of the expression language",
+        "There are no loops, functions of one's own, assignments or methods in expressions: only"
+        " data, comparisons, arithmetic, `and`, `or`, `not`, `if`/`else` and the listed functions.",
+    ),
+    "SEG-E303": Rule(
+        "Unknown name in an expression", "Neither data nor a field of it has this name."
+    ),
+    "SEG-E304": Rule("Unknown function", "The language has no function of this name."),
+    "SEG-E305": Rule("Wrong arguments", "The function takes other arguments than these."),
+    "SEG-E306": Rule(
+        "The wrong kind",
+        "Values of different kinds are never equal and have no order, so comparing them can only be"
+        " a mistake; a condition must be true or false.",
+    ),
+    "SEG-E307": Rule(
+        "An expression that would cost too much",
+        "Length, depth, looks at history, windows and sequences are bounded, so that every event is"
+        " answered in microseconds.",
+        "make it smaller, or split it into segments",
+    ),
+    "SEG-E308": Rule(
+        "A pattern can't be read",
+        "Patterns are regular expressions of RE2, which has no look-around and no backreferences,"
+        " and takes linear time whatever the text.",
+    ),
+    "SEG-E309": Rule(
+        "Always missing here",
+        "What is named exists, but never where this expression stands: a segment, for instance, has"
+        " no event at hand.",
+    ),
+    "SEG-E401": Rule("Unknown segment", "No segment has this name."),
+    "SEG-E402": Rule("Unknown journey", "No journey has this name."),
+    "SEG-E403": Rule("Unknown message", "No message has this name."),
+    "SEG-E404": Rule("Unknown step", "No step of this journey has this id."),
+    "SEG-E405": Rule(
+        "Unknown channel",
+        "Channels are email, sms, push, whatsapp, web, checkout, inapp, ads, webhook, task and, for"
+        " trying out, sandbox.",
+    ),
+    "SEG-E406": Rule("Unknown incentive group", "No message carries an incentive of this group."),
+    "SEG-E407": Rule(
+        "Segments in a circle",
+        "A segment's condition may ask for other segments, but not, even through others, for itself.",
+        "take one of them out of the circle",
+    ),
+    "SEG-E408": Rule(
+        "A model does not add up",
+        "Cuts rise, a feature has one point more than cuts, a pair has a row for each bin of its"
+        " first feature, and a scale has at least two points.",
+    ),
+    "SEG-E409": Rule(
+        "Unknown feature", "Models look at fields of the session, and it has no such."
+    ),
+    "SEG-E410": Rule(
+        "No model gives this score",
+        "`session.intent` and its like come from models; without one they are missing for ever.",
+        "add a model with this target, or correct the name",
+    ),
+    "SEG-E411": Rule(
+        "Unknown time zone",
+        "Zones have the names of the IANA database, such as Europe/Berlin.",
+    ),
+    "SEG-E412": Rule("Unknown code in `waive`", "Only codes of this page marked waivable can be."),
+    "SEG-E413": Rule("No workspace", "One file says `workspace:` with at least a name."),
+    "SEG-E414": Rule(
+        "Unknown tag",
+        "A guardrail that reaches a tag that no message carries reaches nothing.",
+    ),
+    "SEG-E501": Rule(
+        "A journey without an exit",
+        "A customer who has done what the journey is for, or for whom it means nothing any more,"
+        " would go on being written to.",
+        "add `exit:` with the event after which it should stop",
+        waivable=True,
+    ),
+    "SEG-E502": Rule(
+        "A journey without a goal",
+        "Without a goal nobody can tell whether the journey does any good.",
+        "add `goal:` with the outcome it is for, and a time",
+        waivable=True,
+    ),
+    "SEG-E503": Rule(
+        "A goal that is an activity",
+        "Opens, clicks and deliveries are what the journey does, not what it is for: a journey that"
+        " is judged by them learns to annoy.",
+        "name an outcome: an order, a booking, a renewal, a visit",
+        waivable=True,
+    ),
+    "SEG-E504": Rule(
+        "A step that can't be reached",
+        "No path from the start leads here.",
+        "remove it, or lead a path to it",
+        waivable=True,
+    ),
+    "SEG-E505": Rule(
+        "An endless loop without a wait",
+        "These steps lead back to themselves in no time.",
+        "put a wait into the loop, or use `repeat`",
+    ),
+    "SEG-E506": Rule(
+        "Two steps have one id", "Ids are unique in a journey; runs are kept by them."
+    ),
+    "SEG-E507": Rule("A commit outside an adaptive branch", "There is nothing to commit to."),
+    "SEG-E508": Rule(
+        "A draw that can't be made", "Variants need weights, and a control is one of them."
+    ),
+    "SEG-E509": Rule("A journey without steps", "A run would end where it begins."),
+    "SEG-E510": Rule("A journey without an entry", "Nobody would ever enter it."),
+    "SEG-E511": Rule(
+        "A journey that starts itself",
+        "It emits an event on which it is entered, and may be entered again at once.",
+        "set `reenter: {after: ...}` or emit another event",
+    ),
+    "SEG-E513": Rule("`otherwise` does not stand last", "The paths after it are never looked at."),
+    "SEG-E601": Rule(
+        "A message without a topic",
+        "Consent is given by topic; without one nobody can say no to this and yes to that.",
+        "add `topic:`",
+        waivable=True,
+    ),
+    "SEG-E602": Rule(
+        "A message without an expiry",
+        "Held back long enough, every message becomes wrong.",
+        "add `expires:` with the time for which it is worth sending",
+        waivable=True,
+    ),
+    "SEG-E603": Rule(
+        "A message has no content for the channel",
+        "The step would use a channel for which the message says nothing.",
+    ),
+    "SEG-E604": Rule("Content that the channel can't carry", "A field is unknown or missing."),
+    "SEG-E605": Rule(
+        "A template that can't be read",
+        "The text breaks a rule of the template language (Liquid).",
+    ),
+    "SEG-E606": Rule(
+        "A message that is no use in its step",
+        "`send` goes out by email, SMS and their like; `show` is for pages and apps.",
+        "use `show` for web, checkout and inapp, `send` for all others",
+    ),
+    "SEG-E607": Rule(
+        "Deals that compete, and nothing that keeps them apart",
+        "Two messages give incentives of one group, and no exclusion names the group: a customer"
+        " could hold both.",
+        "add a policy `exclude: {groups: [...]}`",
+        waivable=True,
+    ),
+    "SEG-W701": Rule(
+        "Nothing uses this",
+        "A message that no step sends, or a segment that nothing asks for.",
+        "remove it, or use it",
+        severity="warning",
+    ),
+    "SEG-W702": Rule(
+        "Nothing to waive",
+        "The definition waives a check that it passes.",
+        "remove it from `waive`",
+        severity="warning",
+    ),
+}

@@ -1,0 +1,109 @@
+"""What an expression may look at, by where it stands; and the kinds of what is there.
+
+Rule 1: a root that is always missing where an expression stands is refused there, because a
+    condition that can't hold is a mistake and not a choice.
+Rule 2: the fields of roots with fixed fields are the kernel's own tables, never repeated.
+"""
+
+from collections.abc import Mapping
+from typing import Literal as OneOf
+from typing import TypeAlias
+
+import msgspec
+
+from segue.define.diagnostics import Place
+from segue.kernel.session import SESSION_FIELDS
+
+Kind: TypeAlias = OneOf["number", "text", "boolean", "instant", "duration", "list", "record", "any"]
+
+OPEN_ROOTS = ("properties", "traits", "entry", "vars", "context", "item")
+"""Roots whose fields are the customer's data: any name, any kind."""
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """Where an expression stands: the roots it sees, and whether it may look at history."""
+
+    name: str
+    roots: frozenset[str]
+    history: bool = True
+
+
+def _scope(name: str, roots: str, *, history: bool = True) -> Scope:
+    return Scope(name, frozenset(roots.split()), history)
+
+
+_ALWAYS = "traits session profile local"
+_RUN = f"{_ALWAYS} event properties context entry vars"
+
+SEGMENT = _scope("a segment", _ALWAYS)
+STREAM = _scope("a condition on events of the past", "event properties context", history=False)
+DERIVED = _scope("a derived event", f"{_ALWAYS} event properties context")
+ENTRY = _scope("an entry", f"{_ALWAYS} event properties context")
+WATCH = _scope("an exit, a goal or a wait", _RUN)
+JOURNEY = _scope("a journey's own condition", f"{_ALWAYS} entry vars context")
+STEP = _scope("a step", _RUN)
+MESSAGE = _scope("a message", f"{_RUN} message item")
+POLICY = _scope("a policy", f"{_ALWAYS} context message")
+
+SCOPES = (SEGMENT, STREAM, DERIVED, ENTRY, WATCH, JOURNEY, STEP, MESSAGE, POLICY)
+
+ROOTS: Mapping[str, str] = {
+    "event": "name, id and instants of the event that is being answered",
+    "properties": "its properties",
+    "traits": "what `identify` said of the customer",
+    "session": "the live session: what was done in it, and the models' scores",
+    "entry": "properties of the event by which the run entered",
+    "vars": "the run's variables",
+    "context": "what the caller supplied: page, device, weather, campaign",
+    "profile": "what is known of the customer beside traits",
+    "local": "the time where the customer is",
+    "message": "the message that a policy or a condition is about",
+    "item": "a catalog item, where one is in scope",
+}
+
+
+What: TypeAlias = OneOf[
+    "segment", "journey", "message", "event", "group", "score", "channel", "tag", "placement"
+]
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """A name that something uses, and where."""
+
+    what: What
+    name: str
+    place: Place
+
+
+FIELDS: Mapping[str, Mapping[str, str]] = {
+    "session": SESSION_FIELDS,
+    "event": {"name": "text", "id": "text", "at": "instant", "arrived_at": "instant"},
+    "profile": {
+        "id": "text",
+        "first_seen_at": "instant",
+        "last_seen_at": "instant",
+        "known": "boolean",
+    },
+    "local": {
+        "hour": "number",
+        "minute": "number",
+        "weekday": "number",
+        "day": "number",
+        "month": "number",
+        "year": "number",
+        "time": "text",
+    },
+    "message": {
+        "name": "text",
+        "purpose": "text",
+        "topic": "text",
+        "value": "number",
+        "priority": "number",
+        "channel": "text",
+        "tags": "list",
+    },
+}
+"""The fields of roots that are not open, with their kinds."""
+
+INSTANTS = ("started_at", "last_at", "at", "arrived_at", "first_seen_at", "last_seen_at")
+"""Fields that the kernel counts as numbers and that are points in time."""
