@@ -130,7 +130,7 @@ class Translator:
         self._user = _identity(mapping.user, index)
         self._anonymous = _identity(mapping.anonymous, index)
         self._skip = [(rule, index[rule.column]) for rule in mapping.skip]
-        self._told: dict[str, int] = {}
+        self._told: dict[str, bytes] = {}
         self._group = mapping.group
         if mapping.group is not None:
             self._lines = _Lines(mapping.group, index, all_text)
@@ -205,7 +205,8 @@ class Translator:
         if self._identify is None:
             return None
         who = event.user_id or event.anonymous_id
-        mark = hash(tuple([str(row[spot]) for spot in self._identify.spots]))
+        said = "\x1f".join([str(row[spot]) for spot in self._identify.spots])
+        mark = blake2b(said.encode(), digest_size=8).digest()
         if self._told.get(who) == mark:
             return None
         traits = self._identify.read(row)
@@ -214,9 +215,9 @@ class Translator:
         if len(self._told) >= IDENTIFIED_MAX:
             del self._told[next(iter(self._told))]
         self._told[who] = mark
-        said = blake2b(repr((who, sorted(traits.items()))).encode(), digest_size=12).hexdigest()
+        name = blake2b(repr((who, sorted(traits.items()))).encode(), digest_size=12).hexdigest()
         return Event(
-            id=f"{self._mapping.name}-{said}",
+            id=f"{self._mapping.name}-{name}",
             name="Profile Identified",
             kind="identify",
             at=event.at,
