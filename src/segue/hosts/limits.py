@@ -37,7 +37,7 @@ FACTS_MAX = 1_000
 CLAIM_SIZE_MAX = 50
 """Sends that one worker takes at once; few, so that what becomes stale is still queued."""
 
-ATTEMPTS_MAX = 12
+ATTEMPTS_MAX = 16
 """Tries of one send; then it is a dead letter."""
 
 RETRY_FIRST_MS = 2_000

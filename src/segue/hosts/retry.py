@@ -3,7 +3,7 @@
 Waits double from `RETRY_FIRST_MS` to `RETRY_LONGEST_MS`; each is shortened by up to a
 quarter by a hash of the row and the attempt, so that what failed together does not come
 back together, and yet a replay gives the same instants. A provider that names a time is
-obeyed up to the longest wait. Twelve tries are about two and a half hours. Alternatives considered:
+obeyed up to the longest wait. Sixteen tries are about three hours. Alternatives considered:
 a fixed wait (a provider that is down is hit by everything at once), random jitter (a bug
 report would not reproduce).
 """

@@ -21,7 +21,11 @@ from segue.kernel.calendar import Zone
 
 FIRST_YEAR = 1970
 LAST_YEAR = 2100
-"""Tables cover these years; later instants have the last known offset."""
+"""Tables cover these years; instants beyond have the first or last known offset."""
+
+_ALWAYS = -(1 << 53)
+_STEP_S = 14 * 86_400
+"""The closest changes of any zone since 1970 lie four weeks apart (Ramadan in Morocco)."""
 
 ZONES_MAX = 2_000
 """Different names remembered, unknown ones included; the database has about 600."""
@@ -82,27 +86,22 @@ def read_zone(name: str) -> Zone | None:
 
 def _table(name: str, zone: ZoneInfo) -> Zone:
     """Walk the years in steps too short to hide two changes, and halve to each change."""
-    starts = [0]
+    starts = [_ALWAYS]
     offsets = [_offset(zone, 0)]
     end = int((datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds())
-    step = 14 * 86_400
-    at = 0
-    while at < end:
-        upto = min(at + step, end)
-        while (offset := _offset(zone, upto)) != offsets[-1]:
-            low, high = at, upto
-            before = offsets[-1]
+    for at in range(0, end, _STEP_S):
+        low, upto = at, at + _STEP_S
+        while _offset(zone, upto) != offsets[-1]:
+            high = upto
             while high - low > 1:
                 middle = (low + high) // 2
-                if _offset(zone, middle) == before:
+                if _offset(zone, middle) == offsets[-1]:
                     low = middle
                 else:
                     high = middle
             starts.append(high * 1000)
             offsets.append(_offset(zone, high))
-            at = high
-            del offset
-        at = upto
+            low = high
     return Zone(name, tuple(starts), tuple(offsets))
 
 
