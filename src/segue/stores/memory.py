@@ -213,7 +213,12 @@ class MemoryStore:
         self._links = {k: heir if v == absorbed else v for k, v in self._links.items()}
         self._log = [_moved(line, absorbed, heir) for line in self._log]
         self._traces = [_moved(line, absorbed, heir) for line in self._traces]
-        self._kept = [_moved(message, absorbed, heir) for message in self._kept]
+        had = {kept.id for kept in self._kept if kept.profile == heir}
+        self._kept = [
+            _moved(kept, absorbed, heir)
+            for kept in self._kept
+            if kept.profile != absorbed or kept.id not in had
+        ]
         theirs = {row.send.id for row in self._outbox if row.send.profile == heir}
         self._outbox = [
             row for row in self._outbox if row.send.profile != absorbed or row.send.id not in theirs
@@ -351,8 +356,9 @@ class MemoryStore:
     def keep(self, messages: Sequence[KeptMessage]) -> None:
         with self._lock:
             for message in messages:
-                if all(kept.id != message.id for kept in self._kept):
-                    heir = self._heirs.get(message.profile, message.profile)
+                heir = self._heirs.get(message.profile, message.profile)
+                known = {kept.id for kept in self._kept if kept.profile == heir}
+                if message.id not in known:
                     fields = dict(message.fields)
                     self._kept.append(msgspec.structs.replace(message, profile=heir, fields=fields))
 

@@ -307,7 +307,7 @@ class Store(Protocol):
         ...
 
     def keep(self, messages: Sequence[KeptMessage]) -> None:
-        """Keep sandbox messages; an id that is kept already is left as it is."""
+        """Keep sandbox messages; an id that the profile has already is left as it is."""
         ...
 
     def kept(self, profile: ProfileId | None = None, limit: int = 100) -> list[KeptMessage]:
