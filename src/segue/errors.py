@@ -223,6 +223,13 @@ class PortTaken(OperatorError):
     hint = "end that program, or choose another port: `segue run --port 8401`"
 
 
+class StoreInUse(OperatorError):
+    """Another Segue runs on this store."""
+
+    code = "OPS805"
+    hint = "use the one that runs, end it, or choose another store: `segue run --store FILE`"
+
+
 class WorkspaceWrong(DefinitionError):
     """The workspace has errors; each was shown with its place."""
 

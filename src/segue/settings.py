@@ -61,8 +61,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     admin_token: Annotated[
         str,
         _secret(
-            "What the console and `segue` itself show to read profiles and change anything."
-            " Empty: one is drawn and kept beside the store."
+            "What whoever reads profiles or changes anything must show. Empty: only this"
+            " machine may, through its loopback address."
         ),
     ] = ""
     origins: Annotated[

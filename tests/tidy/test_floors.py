@@ -15,6 +15,7 @@ KERNEL_MAY_IMPORT = {
     "segue.kernel",
     "msgspec",
     "bisect",
+    "collections",
     "collections.abc",
     "functools",
     "hashlib",

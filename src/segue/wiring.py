@@ -1,0 +1,358 @@
+"""Where the parts are put together: the only module that knows concrete classes.
+
+Rule 1: everything is built from `Settings` and passed on as arguments; nothing is global.
+Rule 2: what is opened here is closed here, in the opposite order.
+"""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from email.utils import parseaddr
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+import re2
+from starlette.applications import Starlette
+
+from segue import define
+from segue.channels.courier import Courier, render_show
+from segue.channels.letter import Line
+from segue.channels.secret import Secret
+from segue.channels.smtp import Smtp, SmtpLine, SmtpSettings
+from segue.channels.template import Templates
+from segue.connectors import segment
+from segue.errors import BadSetting, NotHere, StoreInUse
+from segue.hosts.arrivals import Arrival
+from segue.hosts.clock import SystemClock
+from segue.hosts.embedded import Embedded
+from segue.hosts.engine import Engine
+from segue.hosts.facts import Fact
+from segue.hosts.ports import Clock
+from segue.hosts.quick import QuickStore
+from segue.hosts.zones import Zones
+from segue.kernel.effects import Show
+from segue.kernel.plan import Message, Plan
+from segue.kernel.values import Instant, Record
+from segue.server import app as server
+from segue.settings import Settings
+from segue.sim.population import Population
+from segue.stores.ports import Store
+from segue.stores.sqlite import SqliteStore
+
+WRITE_KEY_FILE = "write-key"
+"""Beside the store: the write key that was drawn when none is set."""
+
+SIMULATED = "simulation"
+"""The source that simulated shoppers name."""
+
+
+def now() -> Instant:
+    """This instant, for commands that act on a store without a host."""
+    return SystemClock().now()
+
+
+def local_url(settings: Settings) -> str:
+    """Where a Segue with these settings answers on this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{settings.port}"
+
+
+def public_url(settings: Settings) -> str:
+    """Where the outside reaches it."""
+    return settings.public_url.rstrip("/") or local_url(settings)
+
+
+# ── stores ──────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def stored(path: str | Path, *, create: bool = False) -> Generator[Store]:
+    """The SQLite store in a file. Raises `NotHere` where there is none and none is to be made."""
+    path = Path(path)
+    if not path.exists():
+        if not create:
+            raise NotHere(
+                f"there is no store at {path}",
+                "`segue run` makes one; or name another with --store FILE",
+            )
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise NotHere(
+                f"the folder {path.parent} can't be made: {problem.strerror}",
+                "choose another place with --store FILE",
+            ) from problem
+    store = SqliteStore(path)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def in_memory() -> Generator[Store]:
+    """A store that is gone when it is closed."""
+    store = QuickStore()
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def write_keys(settings: Settings, *, draw: bool) -> dict[str, str]:
+    """Each write key and the source it names; where none is set, one is drawn and kept."""
+    keys: dict[str, str] = {}
+    for part in settings.write_keys.split(","):
+        key, _, source = part.strip().partition("=")
+        if key:
+            keys[key] = source or "api"
+    if keys:
+        return keys
+    file = Path(settings.store).parent / WRITE_KEY_FILE
+    if not file.exists():
+        if not draw:
+            return {}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            out.write(f"wk_{secrets.token_urlsafe(18)}\n")
+    return {file.read_text(encoding="utf-8").strip(): "api"}
+
+
+# ── workspaces and programs ────────────────────────────────────────────────────────────────────────
+
+
+def read_workspace(folder: Path) -> define.Loaded:
+    """Read and check a workspace, its time zones and its templates too."""
+    templates = Templates()
+
+    def content(_channel: str, field: str, text: str) -> str | None:
+        found = [each for each in templates.check(text, field) if each.level == "error"]
+        return f"line {found[0].line}: {found[0].message}" if found else None
+
+    return define.load(folder, zones=zone_names(), content=content)
+
+
+def zone_names() -> list[str]:
+    """Every time zone of the database that the kernel's tables are made from."""
+    return (resources.files("tzdata") / "zones").read_text(encoding="ascii").split()
+
+
+def encoded(loaded: define.Loaded) -> bytes:
+    """A checked workspace's plan as it is stored: the bytes that its hash names."""
+    assert loaded.plan is not None, "only a workspace without errors has a plan"
+    bare = msgspec.structs.replace(loaded.plan, published_at=Instant(0))
+    return msgspec.json.encode(bare, order="sorted")
+
+
+def patterns(pattern: str) -> Callable[[str], bool]:
+    """A regular expression as a question, answered in linear time."""
+    options = re2.Options()
+    options.log_errors = False
+    search: Callable[[str], object] = re2.compile(pattern, options).search  # pyright: ignore[reportUnknownMemberType]
+    return lambda text: search(text) is not None
+
+
+class Contents:
+    """The messages of programs, by hash and name; plans are read from the store once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._plans: dict[str, Mapping[str, Message]] = {}
+
+    def __call__(self, program: str, name: str) -> Message | None:
+        messages = self._plans.get(program)
+        if messages is None:
+            messages = self._plans[program] = self._read(program)
+        return messages.get(name)
+
+    def _read(self, program: str) -> Mapping[str, Message]:
+        body = self._store.program(program)
+        if body is None:
+            return {}
+        plan = msgspec.json.decode(body, type=Plan)
+        return {message.name: message for message in plan.messages}
+
+
+# ── channels ────────────────────────────────────────────────────────────────────────
+
+
+def courier(settings: Settings, store: Store) -> Courier:
+    """Carries messages out, or keeps them all to be looked at."""
+    lines: dict[str, Line] = {}
+    if settings.deliver == "live":
+        lines |= _email(settings)
+    return Courier(messages=Contents(store), keep=store.keep, lines=lines)
+
+
+def sandbox(store: Store) -> Courier:
+    """Keeps everything, sends nothing."""
+    return Courier(messages=Contents(store), keep=store.keep)
+
+
+def _email(settings: Settings) -> dict[str, Line]:
+    if not settings.smtp_host:
+        return {}
+    name, address = parseaddr(settings.email_from)
+    if not address:
+        raise BadSetting("email_from must say who email is from before any is delivered")
+    adapter = Smtp(
+        SmtpSettings(
+            host=settings.smtp_host,
+            port=settings.smtp_port,
+            security=settings.smtp_security,
+            username=settings.smtp_user,
+            password=Secret(settings.smtp_password),
+            from_address=address,
+            from_name=name,
+            reply_to=settings.email_reply_to,
+        )
+    )
+    return {"email": SmtpLine(adapter)}
+
+
+# ── hosts ───────────────────────────────────────────────────────────────────────────
+
+
+class Installation:
+    """One running Segue: store, host, courier and application."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self.settings = settings
+        self.store = store
+        self.clock = SystemClock()
+        self.zones = Zones()
+        self.courier = courier(settings, store)
+        self.host = Embedded(
+            store, self.courier, patterns=patterns, clock=self.clock, zones=self.zones
+        )
+        self.keys = write_keys(settings, draw=True)
+        self.shoppers = Shoppers(self.host, self.clock)
+
+    def app(self) -> Starlette:
+        """The application over this host."""
+        contents, templates = Contents(self.store), Templates()
+
+        def render(program: str, show: Show) -> Mapping[str, str]:
+            message = contents(program, show.message)
+            return {} if message is None else render_show(message, show, templates)
+
+        origins = tuple(part.strip() for part in self.settings.origins.split(",") if part.strip())
+        return server.create_app(
+            self.host,
+            self.store,
+            server.Settings(
+                write_keys=self.keys,
+                admin_token=self.settings.admin_token,
+                origins=origins,
+                simulated_sources=(SIMULATED,),
+            ),
+            clock=self.clock,
+            render=render,
+            simulation=self.shoppers,
+        )
+
+    def close(self) -> None:
+        """Send the shoppers home, stop the host, then the courier; the store is its opener's."""
+        self.shoppers.stop()
+        self.host.stop()
+        self.courier.close()
+
+
+@contextmanager
+def installed(settings: Settings) -> Generator[Installation]:
+    """An installation on its embedded store; the host is not started yet.
+
+    Raises `StoreInUse` where another Segue runs on the same store.
+    """
+    with stored(settings.store, create=True) as store, _alone(Path(settings.store)):
+        installation = Installation(settings, store)
+        try:
+            yield installation
+        finally:
+            installation.close()
+
+
+@contextmanager
+def _alone(store: Path) -> Generator[None]:
+    """Hold the store for one host; the operating system lets go of it however we end."""
+    with store.with_name(f"{store.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as problem:
+            raise StoreInUse(f"another Segue runs on {store}") from problem
+        yield
+
+
+def engine(store: Store, loaded: define.Loaded) -> Engine:
+    """An engine in virtual time, with every message kept in the store's sandbox."""
+    made = Engine(store, sandbox(store), patterns=patterns, zones=Zones())
+    made.publish(loaded.hash, encoded(loaded))
+    return made
+
+
+# ── simulated shoppers ──────────────────────────────────────────────────────────────
+
+
+class Shoppers:
+    """The simulated population of a new workspace: sent home by the first real event.
+
+    Their messages take the way of everybody's: Segment's words, translated and submitted.
+    """
+
+    def __init__(self, host: Embedded, clock: Clock) -> None:
+        self._host = host
+        self._clock = clock
+        self._population = Population(self._sink, clock)
+        self._leave: Callable[[], None] | None = None
+
+    @property
+    def on(self) -> bool:
+        """Whether they are about."""
+        return self._population.running and not self._population.paused
+
+    def switch(self, on: bool) -> None:
+        """Send them home, or call them back. Once sent home by hand, only a hand calls them."""
+        if self._leave is not None:
+            self._leave()
+            self._leave = None
+        if not on:
+            self._population.pause()
+        elif self._population.running:
+            self._population.resume()
+        else:
+            self._leave = self._host.subscribe(self._listen)
+            self._population.start()
+
+    def stop(self) -> None:
+        """Close the shop."""
+        if self._leave is not None:
+            self._leave()
+        if self._population.running:
+            self._population.stop()
+
+    def _listen(self, facts: Sequence[Fact]) -> None:
+        if self._leave is not None and any(map(_is_real, facts)):
+            self.switch(False)
+
+    def _sink(self, message: Record) -> None:
+        parcel = segment.unpack(msgspec.json.encode({"batch": [message]}))
+        taken, _ = segment.Reader(parcel, self._clock.now(), source=SIMULATED).read()
+        arrivals = [Arrival(input=each.event, source=SIMULATED) for each in taken]
+        for each in taken:
+            who = each.event.user_id, each.event.anonymous_id
+            arrivals += [
+                Arrival(input=said, user_id=who[0], anonymous_id=who[1], source=SIMULATED)
+                for said in each.consents
+            ]
+        if arrivals:
+            self._host.ask(arrivals)
+
+
+def _is_real(fact: Fact) -> bool:
+    """Whether somebody sent this event, who is none of the simulated."""
+    detail = fact.detail
+    return fact.kind == "event" and not detail["emitted"] and detail["source"] != SIMULATED
