@@ -5,23 +5,30 @@ thread and changes nothing, except a retry of dead letters and the simulated sho
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from segue.errors import BodyUnreadable, NoSuchThing
+from segue.errors import BodyUnreadable, NoSuchThing, NotAdmitted
 from segue.kernel.profile import Profile
 from segue.kernel.values import ProfileId
 from segue.server import auth, bodies, limits, words
 from segue.server.diagrams import outline
 from segue.server.site import Site, site_of
-from segue.stores.ports import Identifier, QueuedSend, Store
+from segue.stores.ports import Identifier, KeptMessage, QueuedSend, Store
 
 T = TypeVar("T")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+PREVIEW_POLICY: Final = (
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: https:; "
+    "frame-ancestors 'self'"
+)
+"""A message in its preview: its own styles and pictures, no script, no form, no way out."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -79,10 +86,16 @@ async def overview(request: Request) -> Response:
 
 
 async def profiles(request: Request) -> Response:
-    """Profiles in order of id, briefly."""
+    """Profiles in order of id, briefly; `ids` asks for certain ones."""
     site = site_of(request)
     after, limit = request.query_params.get("after", ""), _limit(request)
-    found = await site.away(lambda: site.store.profiles(after, limit))
+    asked = request.query_params.get("ids")
+    if asked is None:
+        found = await site.away(lambda: site.store.profiles(after, limit))
+    else:
+        ids = [ProfileId(one) for one in asked.split(",")[:limit] if one]
+        loaded = await site.away(lambda: site.store.load(ids))
+        found = [one.profile for one in loaded.values()]
     brief = [
         {
             "id": profile.id,
@@ -94,7 +107,9 @@ async def profiles(request: Request) -> Response:
         }
         for profile in found
     ]
-    return _json({"profiles": brief, "next": found[-1].id if len(found) == limit else None})
+    return _json(
+        {"profiles": brief, "next": found[-1].id if asked is None and len(found) == limit else None}
+    )
 
 
 async def profile(request: Request) -> Response:
@@ -119,9 +134,9 @@ async def timeline(request: Request) -> Response:
     return _json(await site.away(lambda: _timeline(site.store, reference, limit)))
 
 
-def _timeline(store: Store, reference: str, limit: int) -> dict[str, object]:
+def _timeline(store: Store, reference: str, limit: int) -> dict[str, Any]:
     found = _find(store, reference)
-    entries: list[dict[str, object]] = []
+    entries: list[dict[str, Any]] = []
     for line in store.history(found.id)[-limit:]:
         event = line.event
         entries.append(
@@ -194,11 +209,40 @@ async def messages(request: Request) -> Response:
                 {
                     **msgspec.to_builtins(message),
                     "simulated": message.simulated or site.stream.is_simulated(message.profile),
+                    "preview": _preview_path(site, message) if _html(message) else None,
                 }
                 for message in found
             ]
         }
     )
+
+
+def _html(message: KeptMessage) -> str:
+    return next((text for name, text in message.fields.items() if name.endswith("html")), "")
+
+
+def _preview_path(site: Site, message: KeptMessage) -> str:
+    """An address that only who may list messages knows: frames can't carry a token."""
+    sign = auth.signature(site.settings.admin_token, f"{message.profile}/{message.id}")
+    ids = f"{quote(message.profile, safe='')}/{quote(message.id, safe='')}"
+    return f"/preview/{sign}/{ids}"
+
+
+async def preview(request: Request) -> Response:
+    """A kept message's HTML, where nothing in it can run or reach anything."""
+    site = site_of(request)
+    whose, _, name = request.path_params["message"].partition("/")
+    sign = auth.signature(site.settings.admin_token, f"{whose}/{name}")
+    if not auth.same(request.path_params["sign"], sign):
+        raise NotAdmitted("this address is not signed")
+    if not site.settings.admin_token:
+        auth.admit(request, "")
+    kept = await site.away(lambda: site.store.kept(ProfileId(whose), limits.PAGE_SIZE_MAX))
+    for message in kept:
+        if message.id == name:
+            headers = {"Content-Security-Policy": PREVIEW_POLICY, "Cache-Control": "no-store"}
+            return Response(_html(message), headers=headers, media_type="text/html")
+    raise NoSuchThing("this message is not kept any more")
 
 
 async def outbox(request: Request) -> Response:

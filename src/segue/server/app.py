@@ -57,6 +57,7 @@ def _routes() -> list[Route]:
         Route("/health", admin.health, methods=["GET"]),
         Route("/ready", admin.ready, methods=["GET"]),
         Route("/metrics", admin.guarded(admin.metrics), methods=["GET"]),
+        Route("/preview/{sign}/{message:path}", admin.preview, methods=["GET"]),
         Route("/", pages.index, methods=["GET"]),
         Route("/live/{name}", pages.file, methods=["GET"]),
     ]

@@ -53,7 +53,7 @@ class Simulation(Protocol):
 class Site:
     """One running server."""
 
-    def __init__(  # noqa: PLR0917 - the arguments of `create_app`, in its order
+    def __init__(
         self,
         host: Host,
         store: Store,

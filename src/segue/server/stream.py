@@ -17,8 +17,10 @@ import msgspec
 
 from segue.errors import TooManyWatchers
 from segue.hosts.facts import Fact
+from segue.kernel.values import NEVER
 from segue.server import limits
 from segue.server.metrics import Metrics
+from segue.server.words import because
 
 _encode = msgspec.json.Encoder().encode
 
@@ -103,7 +105,7 @@ class Stream:
             at=fact.at,
             profile=fact.profile,
             name=fact.name,
-            detail=dict(fact.detail),
+            detail=_detail(fact),
             simulated=fact.profile in self._simulated,
         )
 
@@ -157,6 +159,16 @@ class Stream:
         finally:
             with contextlib.suppress(KeyError):
                 self._readers.remove(reader)
+
+
+def _detail(fact: Fact) -> dict[str, object]:
+    """The particulars, with the reason in words beside its code."""
+    detail: dict[str, object] = dict(fact.detail)
+    if fact.kind in ("decision", "run", "withdraw") and detail.get("reason"):
+        detail["text"] = because(str(detail["reason"]))
+    if detail.get("until") == NEVER:
+        detail["until"] = None
+    return detail
 
 
 def _frame(name: str, data: object) -> bytes:

@@ -42,6 +42,7 @@ CHECK_WORDS: Final[dict[str, str]] = {
 _SETTLED: Final[dict[str, str]] = {
     "queued": "was queued",
     "claimed": "left the queue",
+    "deferred": "is back in the queue: the provider asks to wait",
     "accepted": "was accepted by the provider",
     "delivered": "was delivered",
     "failed": "was not delivered",
