@@ -16,13 +16,14 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy
 from email.utils import format_datetime
+from typing import Protocol
 
 import idna
 import msgspec
 
 from segue.channels import limits
 from segue.channels.letter import Letter
-from segue.errors import BadAddress, Unsupported
+from segue.errors import BadAddress, ChannelMisconfigured, Unsupported
 
 FIELDS = frozenset({"subject", "html", "text", "preheader", "from_name", "reply_to"})
 """What the content of an email may hold."""
@@ -56,6 +57,30 @@ class Sender(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     name: str = ""
     reply_to: str = ""
+
+
+class Origin(Protocol):
+    """The settings of any email provider."""
+
+    @property
+    def from_address(self) -> str: ...
+    @property
+    def from_name(self) -> str: ...
+    @property
+    def reply_to(self) -> str: ...
+
+
+def sender_of(settings: Origin) -> Sender:
+    """Who sends by these settings. Raises `ChannelMisconfigured` for what is no address."""
+    for address in (settings.from_address, settings.reply_to):
+        try:
+            if address or address is settings.from_address:
+                mailbox(address)
+        except BadAddress as error:
+            raise ChannelMisconfigured(f"from_address or reply_to: {error}") from error
+    return Sender(
+        address=settings.from_address, name=settings.from_name, reply_to=settings.reply_to
+    )
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True):

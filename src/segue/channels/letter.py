@@ -8,8 +8,7 @@ Rule 3: neither raises for what a provider did. `compose` raises `Unsupported` o
     for a letter that this provider can't carry.
 """
 
-from typing import Literal as OneOf
-from typing import Protocol
+from typing import Literal as OneOf, Protocol
 
 import msgspec
 

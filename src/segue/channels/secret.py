@@ -4,6 +4,11 @@ Rule: a secret comes from the environment or a file, never from a definition; `r
     errors and JSON show that there is one, never what it is.
 """
 
+from collections.abc import Mapping
+from pathlib import Path
+
+from segue.errors import ChannelMisconfigured
+
 
 class Secret:
     """A key or a password. `reveal` is the only way to it."""
@@ -30,3 +35,25 @@ class Secret:
         return "Secret(set)" if self._value else "Secret(empty)"
 
     __str__ = __repr__
+
+
+NONE = Secret("")
+
+
+def resolve(text: str, environment: Mapping[str, str]) -> Secret:
+    """A secret by where it is: `env:NAME`, `file:/path`, or the value itself.
+
+    Raises `ChannelMisconfigured` where there is nothing.
+    """
+    source, colon, place = text.partition(":")
+    if colon and source == "env":
+        value = environment.get(place, "")
+        if not value:
+            raise ChannelMisconfigured(f"the environment variable {place} is not set")
+        return Secret(value)
+    if colon and source == "file":
+        try:
+            return Secret(Path(place).read_text(encoding="utf-8").strip())
+        except (OSError, UnicodeDecodeError) as error:
+            raise ChannelMisconfigured(f"no secret can be read from {place}") from error
+    return Secret(text)

@@ -72,10 +72,7 @@ class Smtp:
 
     def __init__(self, settings: SmtpSettings) -> None:
         self.settings = settings
-        self.sender = email.Sender(
-            address=settings.from_address, name=settings.from_name, reply_to=settings.reply_to
-        )
-        email.mailbox(settings.from_address)
+        self.sender = email.sender_of(settings)
 
     def compose(self, letter: Letter) -> Envelope:
         """The message in its envelope."""

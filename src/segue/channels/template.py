@@ -15,8 +15,7 @@ import difflib
 import functools
 from collections.abc import Mapping
 from io import StringIO
-from typing import Literal as OneOf
-from typing import TextIO
+from typing import Literal as OneOf, TextIO
 
 import liquid
 import msgspec

@@ -1,0 +1,124 @@
+"""From settings to a courier: the only place in this floor that knows all providers.
+
+    courier = build_courier(
+        {"email": {"provider": "smtp", "host": "mail.shop.example", "from_address": "…"}},
+        messages=messages, keep=store.keep,
+    )
+
+Rule: settings are decoded, so a key that is missing, unknown or of the wrong kind is a
+`ChannelMisconfigured` that names channel and key, before anything is sent.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from segue.channels.courier import Courier, Keep, Messages
+from segue.channels.features import PROVIDERS
+from segue.channels.letter import Adapter, Line
+from segue.channels.mailgun import Mailgun, MailgunSettings
+from segue.channels.postmark import Postmark, PostmarkSettings
+from segue.channels.secret import Secret, resolve
+from segue.channels.sendgrid import SendGrid, SendGridSettings
+from segue.channels.ses import Ses, SesSettings
+from segue.channels.slack import Slack, SlackSettings
+from segue.channels.sms import HttpSms, HttpSmsSettings
+from segue.channels.smtp import Smtp, SmtpLine, SmtpSettings
+from segue.channels.template import Templates
+from segue.channels.twilio import Twilio, TwilioSettings
+from segue.channels.webhook import Webhook, WebhookSettings
+from segue.channels.wire import Guard, HttpLine, Wire
+from segue.errors import ChannelMisconfigured
+from segue.hosts.ports import Delivery
+from segue.kernel.plan import Channel
+
+Settings = Mapping[str, object]
+
+_OVER_HTTP: Mapping[str, tuple[type[msgspec.Struct], Callable[[Any], Adapter]]] = {
+    "ses": (SesSettings, Ses),
+    "sendgrid": (SendGridSettings, SendGrid),
+    "postmark": (PostmarkSettings, Postmark),
+    "mailgun": (MailgunSettings, Mailgun),
+    "twilio": (TwilioSettings, Twilio),
+    "http_sms": (HttpSmsSettings, HttpSms),
+    "webhook": (WebhookSettings, Webhook),
+    "slack": (SlackSettings, Slack),
+}
+
+SETTINGS: Mapping[str, type[msgspec.Struct]] = {
+    "smtp": SmtpSettings,
+    **{name: kind for name, (kind, _) in _OVER_HTTP.items()},
+}
+"""The settings of each provider, by its name."""
+
+
+def build_courier(
+    channels: Mapping[Channel, Settings],
+    *,
+    messages: Messages,
+    keep: Keep,
+    templates: Templates | None = None,
+    unsubscribe: Callable[[Delivery], str] | None = None,
+    simulated: Callable[[Delivery], bool] | None = None,
+    allowed: Sequence[str] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Courier:
+    """A courier for these channels; each names its `provider` among its settings.
+
+    A channel that is not named, or whose provider is `sandbox`, is kept in the sandbox. Raises
+    `ChannelMisconfigured`.
+    """
+    wire = Wire()
+    lines: dict[Channel, Line] = {}
+    for channel, settings in channels.items():
+        if settings.get("provider", "") != "sandbox":
+            lines[channel] = build_line(channel, settings, wire, environment)
+    return Courier(
+        messages=messages,
+        keep=keep,
+        lines=lines,
+        templates=templates,
+        unsubscribe=unsubscribe,
+        simulated=simulated,
+        allowed=allowed,
+        wire=wire,
+    )
+
+
+def build_line(
+    channel: Channel,
+    settings: Settings,
+    wire: Wire,
+    environment: Mapping[str, str] | None = None,
+) -> Line:
+    """The line of one channel. Raises `ChannelMisconfigured`."""
+    name = settings.get("provider")
+    if not isinstance(name, str) or name not in SETTINGS:
+        known = ", ".join(sorted(SETTINGS))
+        raise ChannelMisconfigured(f"{channel}: no provider {name!r}; there are {known}, sandbox")
+    if channel not in PROVIDERS[name].channels:
+        raise ChannelMisconfigured(f"{channel}: {name} does not carry this channel")
+    given = {key: value for key, value in settings.items() if key != "provider"}
+    try:
+        decoded = decode(name, given, os.environ if environment is None else environment)
+        if isinstance(decoded, SmtpSettings):
+            return SmtpLine(Smtp(decoded))
+        guard = Guard(decoded.allowed_networks) if isinstance(decoded, WebhookSettings) else None
+        return HttpLine(_OVER_HTTP[name][1](decoded), wire, guard)
+    except (msgspec.ValidationError, ChannelMisconfigured, ValueError) as error:
+        raise ChannelMisconfigured(f"{channel}, {name}: {error}") from error
+
+
+def decode(provider: str, given: Settings, environment: Mapping[str, str]) -> msgspec.Struct:
+    """A provider's settings; secrets may be `env:NAME` or `file:/path`."""
+
+    def secret(kind: type, value: object) -> object:
+        if kind is Secret and isinstance(value, str):
+            return resolve(value, environment)
+        if kind is Secret and isinstance(value, Secret):
+            return value
+        raise ValueError("expected text")
+
+    return msgspec.convert(given, SETTINGS[provider], strict=False, dec_hook=secret)
