@@ -48,7 +48,11 @@ def split(body: bytes) -> tuple[bytes, list[bytes] | None]:
         mark = token.group()
         if mark in (b"{", b"["):
             at_top = len(open_brackets) == 1 and mark == b"["
-            if at_top and batch_at < 0 and _KEY.search(body[: token.start()][-64:]):
+            if (
+                at_top
+                and batch_at < 0
+                and _KEY.search(body[max(0, token.start() - 64) : token.start()])
+            ):
                 batch_at, started, first = len(open_brackets) + 1, token.end(), token.end()
             open_brackets.append(mark)
         elif mark in (b"}", b"]"):
