@@ -4,8 +4,7 @@ Rule 1: an `Arrival` is accepted or not at one instant: when its commit returned
 Rule 2: an answer of `accepted` or `duplicate` is durable; any other has changed no profile.
 """
 
-from typing import Literal as OneOf
-from typing import TypeAlias
+from typing import Literal as OneOf, TypeAlias
 
 import msgspec
 

@@ -4,8 +4,7 @@ Rule: everything up to and including the loop is synchronous. A `Courier` is cal
 dispatcher thread and may block; it never raises for what a provider did.
 """
 
-from typing import Literal as OneOf
-from typing import Protocol
+from typing import Literal as OneOf, Protocol
 
 import msgspec
 

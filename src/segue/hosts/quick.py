@@ -18,6 +18,7 @@ from segue.kernel.effects import Effect, Withdraw
 from segue.kernel.inputs import Reported
 from segue.kernel.profile import Profile
 from segue.kernel.values import NEVER, Instant, ProfileId
+from segue.stores import codec
 from segue.stores.outbox import TOLD, UNCLAIMED, UNTOLD, once, place
 from segue.stores.ports import (
     Counts,
@@ -68,7 +69,7 @@ class QuickStore:
         self._queue: list[tuple[Instant, int, _Row]] = []
         self._kept: dict[str, KeptMessage] = {}
         self._aside: list[SetAside] = []
-        self._programs: dict[str, bytes] = {}
+        self._programs: dict[str, tuple[Instant, bytes]] = {}
         self._current = ""
         self._meta: dict[str, str] = {}
         self._numbers = 0
@@ -345,12 +346,12 @@ class QuickStore:
 
     # ── programs, the sandbox, what was set aside ──
 
-    def save_program(self, name: str, plan: bytes, at: Instant) -> None:  # noqa: ARG002
-        self._programs.setdefault(name, plan)
+    def save_program(self, name: str, plan: bytes, at: Instant) -> None:
+        self._programs.setdefault(name, (at, plan))
         self._current = name
 
     def program(self, name: str) -> bytes | None:
-        return self._programs.get(name)
+        return self._programs[name][1] if name in self._programs else None
 
     def current_program(self) -> str:
         return self._current
@@ -396,26 +397,32 @@ class QuickStore:
         )
 
     def snapshot(self) -> Iterator[bytes]:
-        encode = msgspec.json.Encoder(order="deterministic").encode
         for profile, (version, body) in sorted(self._profiles.items()):
-            yield encode(("profile", profile, version, body))
+            stored = codec.profiles.encode(_decode(body), profile)
+            yield codec.row("profile", profile, version, stored)
         for other, heir in sorted(self._heirs.items()):
-            yield encode(("heir", other, heir))
+            yield codec.row("heir", other, heir)
         for identifier, named in sorted(self._links.items()):
-            yield encode(("link", identifier, named))
-        for lines in (self._log, self._traces):
-            for line in lines:
-                yield encode((type(line).__name__, line))
+            yield codec.row("link", identifier.kind, identifier.value, named)
+        for line in self._log:
+            event = codec.events.encode(line.event, line.profile)
+            yield codec.row(
+                "event", line.sequence, line.profile, line.arrived_at, line.event.id, event
+            )
+        for trace in self._traces:
+            notes = codec.notes.encode(trace.notes, trace.profile)
+            yield codec.row("trace", trace.sequence, trace.profile, trace.at, trace.cause, notes)
         for row in sorted(self._rows.values(), key=lambda row: row.number):
-            yield encode(("outbox", row.send, row.told))
-        for name, plan in sorted(self._programs.items()):
-            yield encode(("program", name, plan, name == self._current))
+            effect = codec.effects.encode(row.send.effect, row.send.profile)
+            yield codec.row("outbox", row.send, row.channel, row.told, effect)
+        for name, (at, plan) in sorted(self._programs.items()):
+            yield codec.row("program", name, at, plan, name == self._current)
         for message in self._kept.values():
-            yield encode(("kept", message))
-        for bad in self._aside:
-            yield encode(("aside", bad))
+            yield codec.row("kept", message)
+        for number, bad in enumerate(self._aside, 1):
+            yield codec.row("aside", number, bad)
         for name, value in sorted(self._meta.items()):
-            yield encode(("meta", name, value))
+            yield codec.row("meta", name, value)
 
     def close(self) -> None:
         """Nothing to let go of."""

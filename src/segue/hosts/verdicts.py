@@ -7,8 +7,7 @@ Rule 3: a failure at the provider moves on to the next channel; a template error
     expired message do not, for they would fail there too.
 """
 
-from typing import Literal as OneOf
-from typing import assert_never
+from typing import Literal as OneOf, assert_never
 
 import msgspec
 
