@@ -8,8 +8,7 @@ Rule 2: `where` and `of` see only the event that they are about, so that each is
 
 import ast
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, cast
-from typing import Literal as OneOf
+from typing import TYPE_CHECKING, Literal as OneOf, cast
 
 import re2
 

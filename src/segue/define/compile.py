@@ -10,8 +10,7 @@ Rule 3: the two guardrails that need not be written are added here, unless turne
 import hashlib
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Literal as OneOf
-from typing import TypeAlias, assert_never, cast
+from typing import Literal as OneOf, TypeAlias, assert_never, cast
 
 import msgspec
 
@@ -204,8 +203,8 @@ class _Compiler:
             self.counted(len(each.points), len(each.cuts) + 1, each.at_key("points"))
             reason = each.reason.text if each.reason else feature
             tables.append(plan.Table((feature,), each.points, reason))
-        for pair in sorted(form.pairs, key=lambda one: texts(one.features)):
-            tables.append(self.pair(pair, form.features))
+        pairs = sorted(form.pairs, key=lambda one: texts(one.features))
+        tables += [self.pair(pair, form.features) for pair in pairs]
         return plan.Scorecard(
             name=name,
             target=form.target.text,

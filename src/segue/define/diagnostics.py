@@ -8,8 +8,7 @@ Rule 3: it says what is wrong in the author's words, and the hint says what to d
 import difflib
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Literal as OneOf
-from typing import Protocol
+from typing import Literal as OneOf, Protocol
 
 import msgspec
 

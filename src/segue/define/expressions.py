@@ -15,8 +15,7 @@ import math
 import tokenize
 import warnings
 from datetime import UTC, datetime
-from typing import Literal as OneOf
-from typing import NoReturn, TypeAlias, cast
+from typing import Literal as OneOf, NoReturn, TypeAlias, cast
 
 from segue.define import calls
 from segue.define.diagnostics import Place, Sink, nearest

@@ -8,8 +8,7 @@ Rule 3: `tuple` means one or many: a single thing may stand where a list may.
 Rule 4: `shorthand` names the field that a bare word or list stands for.
 """
 
-from typing import ClassVar, TypeAlias
-from typing import Literal as OneOf
+from typing import ClassVar, Literal as OneOf, TypeAlias
 
 import msgspec
 

@@ -6,13 +6,12 @@ Rule 2: the fields of roots with fixed fields are the kernel's own tables, never
 """
 
 from collections.abc import Mapping
-from typing import Literal as OneOf
-from typing import TypeAlias
+from typing import Literal as OneOf, TypeAlias
 
 import msgspec
 
 from segue.define.diagnostics import Place
-from segue.kernel.session import SESSION_FIELDS
+from segue.kernel import predicate
 
 Kind: TypeAlias = OneOf["number", "text", "boolean", "instant", "duration", "list", "record", "any"]
 
@@ -76,23 +75,10 @@ class Reference(msgspec.Struct, frozen=True):
 
 
 FIELDS: Mapping[str, Mapping[str, str]] = {
-    "session": SESSION_FIELDS,
-    "event": {"name": "text", "id": "text", "at": "instant", "arrived_at": "instant"},
-    "profile": {
-        "id": "text",
-        "first_seen_at": "instant",
-        "last_seen_at": "instant",
-        "known": "boolean",
-    },
-    "local": {
-        "hour": "number",
-        "minute": "number",
-        "weekday": "number",
-        "day": "number",
-        "month": "number",
-        "year": "number",
-        "time": "text",
-    },
+    "session": predicate.SESSION_FIELDS,
+    "event": predicate.EVENT_FIELDS,
+    "profile": predicate.PROFILE_FIELDS,
+    "local": predicate.LOCAL_FIELDS,
     "message": {
         "name": "text",
         "purpose": "text",
@@ -105,5 +91,13 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
 }
 """The fields of roots that are not open, with their kinds."""
 
-INSTANTS = ("started_at", "last_at", "at", "arrived_at", "first_seen_at", "last_seen_at")
+INSTANTS = (
+    "started_at",
+    "last_at",
+    "at",
+    "arrived_at",
+    "first_seen_at",
+    "last_seen_at",
+    "ordered_at",
+)
 """Fields that the kernel counts as numbers and that are points in time."""

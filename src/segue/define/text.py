@@ -10,8 +10,7 @@ Rule 3: the tree is built from the parser's events on a stack of our own, so tha
 import math
 import re
 from collections.abc import Iterator
-from typing import Literal as OneOf
-from typing import NoReturn, Protocol, TypeAlias, cast
+from typing import Literal as OneOf, NoReturn, Protocol, TypeAlias, cast
 
 import msgspec
 from ruamel.yaml import YAML

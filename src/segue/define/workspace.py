@@ -15,8 +15,7 @@ from segue.define import model
 from segue.define.diagnostics import Place, Sink, nearest
 from segue.define.limits import FILE_BYTES_MAX, FILES_MAX, WORKSPACE_BYTES_MAX
 from segue.define.shape import BAD, Either, Form, Named, Shape, fields, read, read_form
-from segue.define.text import Node, Source, Table, Word
-from segue.define.text import read as read_text
+from segue.define.text import Node, Source, Table, Word, read as read_text
 from segue.define.words import Name
 from segue.errors import WorkspaceUnreadable
 
@@ -39,6 +38,11 @@ class Written(msgspec.Struct):
     """By section, all names, those of definitions that could not be read too."""
     file: "Callable[[str, str], str | None]" = lambda _base, _name: None
     """Reads a file named in a definition, beside the file that names it."""
+
+    @classmethod
+    def empty(cls) -> "Written":
+        """Nothing written yet."""
+        return cls(names={key: {} for key in _SECTIONS})
 
 
 class Folder:
@@ -113,7 +117,7 @@ class Folder:
 
 def gather(documents: Iterator[Source], sink: Sink) -> Written:
     """Read definitions from files."""
-    written = Written(names={key: {} for key in _SECTIONS})
+    written = Written.empty()
     for source in documents:
         top = read_text(source, sink)
         if top is not None:
