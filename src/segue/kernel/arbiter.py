@@ -9,20 +9,21 @@ Rule 1: transactional before checkout-critical before priority before value befo
 Rule 2: what is admitted is written to the ledger at once, so the next one sees it.
 Rule 3: a hold is never merely released. At its instant, or as soon as what it waits for may
     have changed, the proposal comes here again and is decided afresh.
-Rule 4: a hold that would outlast the message's expiry is a denial, said with its reason.
+Rule 4: a hold whose end is known (`TIMED`) and that would outlast the message's expiry is a
+    denial, said with its reason; what may end sooner is held to the expiry at the most.
 Rule 5: every answer leaves a note with all its checks; an answer that repeats the last one
     leaves none.
 """
 
 from collections.abc import Callable
-from typing import Literal as OneOf
-from typing import TypeAlias, assert_never
+from typing import Literal as OneOf, TypeAlias, assert_never
 
 import msgspec
 
 from segue.kernel import ledger, plan, policies
 from segue.kernel.effects import Send
 from segue.kernel.policies import Candidate
+from segue.kernel.predicate import allowed
 from segue.kernel.profile import Grant, Offer, Profile, Proposal, Run, Sent
 from segue.kernel.program import LinkedJourney, LinkedMessage, LinkedSuppression, Program
 from segue.kernel.scene import Scene
@@ -145,8 +146,8 @@ class Hearing:
     def stopped(self, by: Check, channel: str) -> Verdict:
         """The verdict on what a check stopped (rule 4)."""
         checks = tuple(self.checks)
-        if by.verdict == "hold" and (by.until < self.one.expires_at or by.until == NEVER):
-            # What waits for something other than an instant is looked at again at its expiry.
+        outlasts = by.until >= self.one.expires_at and by.reason in TIMED
+        if by.verdict == "hold" and not outlasts:
             until = Instant(min(by.until, self.one.expires_at))
             return Verdict("held", channel, by.reason, until, checks)
         return Verdict("denied", channel, by.reason, by.until, checks)
@@ -253,14 +254,10 @@ class Hearing:
         """Check 6: competing incentives, better deals, journeys that exclude one another."""
         turn = self.turn
         incentive = self.linked.message.incentive
-        for held in turn.profile.grants if incentive is not None else ():
-            if not ledger.alive(held, turn.now) or ledger.carries(self.one.id, held.source):
-                continue
-            until = held.expires_at
-            if _compete(turn.program, incentive.group, held.group):
-                return Check("excluded", "hold", "competing_incentive", held.name, until)
-            if held.journey != c.journey and held.worth < incentive.worth:
-                return Check("excluded", "hold", "better_deal", held.name, until)
+        if incentive is not None:
+            check = self._outbid(incentive, c)
+            if check is not None:
+                return check
         for policy in turn.program.exclusions:
             for other in turn.profile.runs if c.journey in policy.journeys else ():
                 if other.journey == c.journey or other.journey not in policy.journeys:
@@ -268,6 +265,19 @@ class Hearing:
                 if (other.entered_at, other.id) < _since(turn.profile, c.journey):
                     return Check("excluded", "hold", "excluded_journey", other.journey)
         return Check("excluded", PASSED)
+
+    def _outbid(self, incentive: plan.Incentive, c: Candidate) -> Check | None:
+        """What an incentive that is alive already says to another one."""
+        turn = self.turn
+        for held in turn.profile.grants:
+            if not ledger.alive(held, turn.now) or ledger.carries(self.one.id, held.source):
+                continue
+            until = held.expires_at
+            if _compete(turn.program, incentive.group, held.group):
+                return Check("excluded", "hold", "competing_incentive", held.name, until)
+            if held.journey != c.journey and held.worth < incentive.worth:
+                return Check("excluded", "hold", "better_deal", held.name, until)
+        return None
 
     def _quiet(self, c: Candidate) -> Check:
         """Check 7."""
@@ -313,16 +323,9 @@ def _sooner(one: Check, other: Check) -> bool:
 
 
 def consent(program: Program, profile: Profile, channel: str, topic: str) -> str:
-    """What the customer allows: of all that was said, the strictest; else the default."""
-    said = {
-        profile.consents[key].state
-        for key in (f"{channel}/{topic}", f"{channel}/*", f"*/{topic}", "*/*")
-        if key in profile.consents
-    }
-    for state in ("denied", "pending", "granted"):
-        if state in said:
-            return state
-    return program.workspace.consent_default.get(channel, "granted")
+    """What the customer allows of a topic on a channel."""
+    default = program.workspace.consent_default.get(channel, "granted")
+    return allowed(profile, channel, topic, default)
 
 
 def _compete(program: Program, group: str, other: str) -> bool:
@@ -368,6 +371,9 @@ def decide(turn: Turn) -> list[tuple[Proposal, Verdict]]:
 def _first(row: tuple[tuple[object, ...], Proposal, LinkedMessage | None]) -> tuple[object, ...]:
     return row[0]
 
+
+TIMED = frozenset(("quiet_hours", "cap", "gap"))
+"""Holds that end at a known instant, or all but surely not before it."""
 
 CONDITIONAL = frozenset(
     (

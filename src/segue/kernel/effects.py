@@ -5,8 +5,7 @@ Rule 1: every effect has an identity derived from profile, run, step and occurre
 Rule 2: an effect carries all that is needed to carry it out: no second look at the profile.
 """
 
-from typing import Literal as OneOf
-from typing import TypeAlias
+from typing import Literal as OneOf, TypeAlias
 
 import msgspec
 

@@ -7,8 +7,7 @@ Rule 2: trees are typed before they arrive here (`define/expressions.py`); at ru
 Rule 3: a tree is part of the program's hash, so its field names are a promise.
 """
 
-from typing import Literal as OneOf
-from typing import TypeAlias
+from typing import Literal as OneOf, TypeAlias
 
 import msgspec
 

@@ -31,8 +31,7 @@ import msgspec
 
 from segue.kernel import calendar
 from segue.kernel.calendar import DAY_MS, Zone
-from segue.kernel.values import Scalar, Value, equal
-from segue.kernel.values import number as number_of
+from segue.kernel.values import Scalar, Value, equal, number as number_of
 
 _WHOLE_MAX = (1 << 63) - 1
 _NUMBER_TEXT_MAX = 40

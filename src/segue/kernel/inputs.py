@@ -7,8 +7,7 @@ Rule 3: an input that no longer applies changes nothing and is no error: hosts d
     least once, and the world is late.
 """
 
-from typing import Literal as OneOf
-from typing import TypeAlias
+from typing import Literal as OneOf, TypeAlias
 
 import msgspec
 

@@ -8,8 +8,7 @@ Rule 3: the checker (`define`) has proved what the kernel relies on: names resol
     are unique in a journey, every `next` exists, loops contain a wait, weights are positive.
 """
 
-from typing import Literal as OneOf
-from typing import TypeAlias
+from typing import Literal as OneOf, TypeAlias
 
 import msgspec
 

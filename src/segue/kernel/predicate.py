@@ -17,8 +17,7 @@ Bits: event (with its properties and context, and `profile`), traits, session, v
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias, assert_never
 
-from segue.kernel import expression as ex
-from segue.kernel import history
+from segue.kernel import expression as ex, history
 from segue.kernel.calendar import UTC
 from segue.kernel.features import Ask, LinkedStream, Streams, Taken, stream_key
 from segue.kernel.functions import FUNCTIONS, contains, tame

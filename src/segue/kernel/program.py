@@ -291,4 +291,4 @@ def link(
     older: Iterable[tuple[str, plan.Plan]] = (),
 ) -> Program:
     """Make a plan ready to run; `older` are the plans that live runs are pinned to, by hash."""
-    return Program(current, name, tuple(older), zones or {}, Linker(patterns))
+    return Program(current, name, tuple(older), zones or {}, Linker(patterns, current.workspace))

@@ -128,9 +128,10 @@ def _touched(profile: Profile, segments: Segments, now: Instant, dirty: int) -> 
         dirty ^= bit
         if bit in readers:
             asked |= readers[bit]
-    for name, at in profile.segments_due.items():
-        if at <= now:
-            asked |= segments.inside.get(name, 0)
+    if next_due(profile) <= now:
+        for name, at in profile.segments_due.items():
+            if at <= now:
+                asked |= segments.inside.get(name, 0)
     return asked
 
 

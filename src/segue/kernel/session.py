@@ -14,8 +14,7 @@ Names of events and properties are those of the Segment spec, ecommerce version 
 """
 
 from collections.abc import Callable
-from typing import Literal as OneOf
-from typing import TypeAlias
+from typing import Literal as OneOf, TypeAlias
 
 import msgspec
 

@@ -243,11 +243,10 @@ def _score(turn: Turn) -> None:
     if live is None:
         return
     for model in turn.program.models:
-        before = live.scores.get(model.target)
+        before = live.scores.get(model.name)
         after = models.score(turn.profile, model, turn.now)
         if after is before:
             continue
-        live.scores[model.target] = after
         if before is None or int(before.probability * 10) != int(after.probability * 10):
             turn.notes.append(
                 Scored(

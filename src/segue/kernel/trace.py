@@ -5,8 +5,7 @@ Rule 2: reasons are codes from the tables below, so that they can be counted, do
     translated; what is particular to the case stands in `detail`.
 """
 
-from typing import Literal as OneOf
-from typing import TypeAlias
+from typing import Literal as OneOf, TypeAlias
 
 import msgspec
 

@@ -83,7 +83,7 @@ def walk(turn: Turn, linked: LinkedJourney, run: Run, start: str) -> None:
     turn.dirty |= turn.program.runs_bit
     at: str | None = start
     for _ in range(limits.STEPS_PER_INPUT_MAX):
-        if at is PARKED:
+        if at is None:
             _arm(turn, linked, run)
             return
         if still_open(turn, linked, run, at) or (at == plan.END and is_open(turn.profile, run)):
