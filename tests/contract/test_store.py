@@ -599,14 +599,62 @@ def test_an_untold_claim_that_went_back_to_the_queue_counts_as_none(store: Store
     assert states(store) == {"s1": "cancelled"}
 
 
-def test_a_told_claim_that_went_back_to_the_queue_can_be_withdrawn(store: Store) -> None:
-    queue(store, "ana", send("s1"))
+def deferred(store: Store, *effects: Effect) -> None:
+    """Claim s1, and put it back to the queue in the commit that tells the profile both."""
     (row,) = store.claim(at(20), 1, "me")
-    store.commit([Saved(profile=person("ana"), seen_version=1, known_claims=("s1",))])
-    store.settle([done(row, "queued", due_at=at(99))])
+    store.commit(
+        [
+            Saved(
+                profile=person("ana"),
+                seen_version=1,
+                known_claims=("s1",),
+                effects=tuple((effect, at(30)) for effect in effects),
+            )
+        ],
+        settlements=[done(row, "queued", due_at=at(99))],
+    )
+
+
+def test_a_deferred_send_can_be_withdrawn(store: Store) -> None:
+    queue(store, "ana", send("s1"))
+    deferred(store)
     queue(store, "ana", Withdraw(id="s1", reason="exit"), when=40)
     assert states(store) == {"s1": "cancelled"}
     assert store.claim(at(100), 1, "me") == []
+
+
+def test_a_send_can_be_withdrawn_in_the_commit_that_defers_it(store: Store) -> None:
+    queue(store, "ana", send("s1"))
+    deferred(store, Withdraw(id="s1", reason="exit"))
+    assert states(store) == {"s1": "cancelled"}
+
+
+def test_the_next_claim_of_a_deferred_send_is_told_again(store: Store) -> None:
+    queue(store, "ana", send("s1"))
+    deferred(store)
+    assert store.load([ANA])[ANA].claims == ()
+    store.claim(at(100), 1, "me")
+    assert [claim.send_id for claim in store.load([ANA])[ANA].claims] == ["s1"]
+    with pytest.raises(StaleCommit):
+        store.commit(
+            [
+                Saved(
+                    profile=person("ana"),
+                    seen_version=2,
+                    effects=((Withdraw(id="s1", reason="exit"), at(101)),),
+                )
+            ]
+        )
+
+
+def test_settlements_are_saved_with_the_batch_or_not_at_all(store: Store) -> None:
+    queue(store, "ana", send("s1"))
+    (row,) = store.claim(at(20), 1, "me")
+    with pytest.raises(StaleCommit):
+        store.commit([Saved(profile=person("ana"))], settlements=[done(row)])
+    assert states(store) == {"s1": "claimed"}
+    store.commit([Saved(profile=person("ana"), seen_version=1)], settlements=[done(row)])
+    assert states(store) == {"s1": "done"}
 
 
 # ── settling, retries, dead letters ─────────────────────────────────────────────────

@@ -82,6 +82,18 @@ def work(draw: st.DrawFn) -> Saved:
     )
 
 
+def settlements() -> st.SearchStrategy[Settlement]:
+    return st.builds(
+        Settlement,
+        id=SENDS,
+        profile=PROFILES,
+        state=st.sampled_from(["queued", "queued", "done", "dead", "unknown"]),
+        at=INSTANTS,
+        due_at=INSTANTS,
+        detail=st.sampled_from(["", "d"]),
+    )
+
+
 class Agreement(RuleBasedStateMachine):
     """Asks both stores the same."""
 
@@ -95,8 +107,12 @@ class Agreement(RuleBasedStateMachine):
         self.store.close()
         self.folder.cleanup()
 
-    @rule(batch=st.lists(work(), max_size=3), slip=st.sampled_from([0, 0, 0, 0, 1]))
-    def commit(self, batch: list[Saved], slip: int) -> None:
+    @rule(
+        batch=st.lists(work(), max_size=3),
+        slip=st.sampled_from([0, 0, 0, 0, 1]),
+        settled=st.lists(settlements(), max_size=2),
+    )
+    def commit(self, batch: list[Saved], slip: int, settled: list[Settlement]) -> None:
         """Mostly with the versions of now; by a slip with others."""
         saved: list[Saved] = []
         named: set[str] = set()
@@ -109,7 +125,7 @@ class Agreement(RuleBasedStateMachine):
             named |= ids
             accepted |= set(sent)
             saved.append(self.versioned(each, slip))
-        assert self.outcome(self.oracle, saved) == self.outcome(self.store, saved)
+        assert self.outcome(self.oracle, saved, settled) == self.outcome(self.store, saved, settled)
 
     def versioned(self, saved: Saved, slip: int) -> Saved:
         loaded = self.oracle.load([saved.profile.id, *saved.absorbed])
@@ -127,10 +143,10 @@ class Agreement(RuleBasedStateMachine):
         )
 
     @staticmethod
-    def outcome(store: Store, saved: list[Saved]) -> object:
+    def outcome(store: Store, saved: list[Saved], settled: list[Settlement]) -> object:
         aside = [SetAside(at=Instant(1), source="s", code="c", reason="r", body=b"\x00")]
         try:
-            store.commit(saved, aside, {"batch": str(len(saved))})
+            store.commit(saved, aside, {"batch": str(len(saved))}, settled)
         except StaleCommit as refused:
             return refused.profiles
         return "saved"
@@ -142,14 +158,8 @@ class Agreement(RuleBasedStateMachine):
             now, limit, by, channels
         )
 
-    @rule(
-        profile=PROFILES,
-        send=SENDS,
-        state=st.sampled_from(["queued", "done", "dead", "unknown"]),
-        when=INSTANTS,
-    )
-    def settle(self, profile: ProfileId, send: str, state: str, when: Instant) -> None:
-        word = Settlement(id=send, profile=profile, state=state, at=when, due_at=when, detail="d")  # type: ignore[arg-type]
+    @rule(word=settlements())
+    def settle(self, word: Settlement) -> None:
         self.oracle.settle([word])
         self.store.settle([word])
 

@@ -78,7 +78,15 @@ class Codec(Generic[Fact]):
             for step in range(version, self.version):
                 value = self._upcasters[step](value)
             return self._decoder.decode(_encoder.encode(value))
-        except (msgspec.MsgspecError, ValueError, RecursionError, LookupError, TypeError) as error:
+        except (
+            msgspec.MsgspecError,
+            ArithmeticError,
+            AssertionError,
+            LookupError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise self._damaged(of, str(error)) from None
 
     def _damaged(self, of: str, reason: str) -> StoreDamaged:

@@ -18,7 +18,7 @@ from segue.kernel.inputs import Reported
 from segue.kernel.profile import Profile
 from segue.kernel.values import NEVER, Instant, ProfileId
 from segue.stores import codec
-from segue.stores.outbox import TOLD, UNCLAIMED, UNTOLD, once, place
+from segue.stores.outbox import UNTOLD, on_claim, on_known, on_return, once, place
 from segue.stores.ports import (
     Counts,
     Identifier,
@@ -123,6 +123,7 @@ class MemoryStore:
         saved: Sequence[Saved],
         set_aside: Sequence[SetAside] = (),
         meta: dict[str, str] | None = None,
+        settlements: Sequence[Settlement] = (),
     ) -> None:
         profiles: set[str] = set()
         events: set[str] = set()
@@ -130,16 +131,20 @@ class MemoryStore:
             once(each, profiles, events)
         batch = [_encode(each) for each in saved]
         with self._lock:
-            stale = tuple(each.profile.id for each in saved if self._stale(each))
+            back = {each.id for each in settlements if each.state == "queued"}
+            stale = tuple(each.profile.id for each in saved if self._stale(each, back))
             if stale:
                 raise StaleCommit(stale)
+            self.settle(settlements)
             for encoded in batch:
                 self._save(encoded)
             self._aside += set_aside
             self._meta |= meta or {}
 
-    def _stale(self, saved: Saved) -> bool:
-        """Whether something that this was decided from holds no longer."""
+    def _stale(self, saved: Saved, back: set[str]) -> bool:
+        """Whether something that this was decided from holds no longer; `back` are sends that
+        this commit puts back into the queue.
+        """
         seen = [(saved.profile.id, saved.seen_version)]
         seen += zip(saved.absorbed, saved.absorbed_versions, strict=True)
         for profile, version in seen:
@@ -153,6 +158,7 @@ class MemoryStore:
             row.send.profile in (saved.profile.id, *saved.absorbed)
             and row.told == UNTOLD
             and row.send.id in withdrawn - set(saved.known_claims)
+            and not (row.send.id in back and row.send.state == "claimed")
             for row in self._outbox
         )
 
@@ -171,7 +177,7 @@ class MemoryStore:
         self._traces += encoded.traces
         for row in self._outbox:
             if row.send.profile == heir and row.send.id in saved.known_claims:
-                row.told = TOLD
+                row.told = on_known(row.told)
         for effect, at, body in encoded.effects:
             if isinstance(effect, Withdraw):
                 self._withdraw(heir, effect, at)
@@ -284,7 +290,7 @@ class MemoryStore:
             ]
             due.sort(key=lambda row: row.send.due_at)
             for row in due[:limit]:
-                row.told = max(row.told, UNTOLD)
+                row.told = on_claim(row.told)
                 row.send = msgspec.structs.replace(
                     row.send,
                     state="claimed",
@@ -328,7 +334,7 @@ class MemoryStore:
         with self._lock:
             dead = [r for r in self._outbox if r.send.state == "dead" and r.send.id in ids]
             for row in dead:
-                row.told = UNCLAIMED if row.told == UNTOLD else row.told
+                row.told = on_return(row.told)
                 row.send = msgspec.structs.replace(
                     row.send, state="queued", due_at=now, attempts=0, settled_at=None
                 )
@@ -449,8 +455,8 @@ def _moved(item: Item, absorbed: ProfileId, heir: ProfileId) -> Item:
 
 def _settle(row: _Row, by: Settlement) -> None:
     again = by.state == "queued"
-    if again and row.told == UNTOLD:
-        row.told = UNCLAIMED
+    if again:
+        row.told = on_return(row.told)
     row.send = msgspec.structs.replace(
         row.send,
         state=by.state,

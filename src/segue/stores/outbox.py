@@ -1,14 +1,14 @@
 """Which effects wait in the outbox, and what a profile knows of their claims.
 
-A row's `told` says what its profile may rely on:
+A row's `told` says how what its profile believes of it stands to what is so:
 
-UNCLAIMED  nobody took it, as far as the profile can be concerned: it may withdraw
-UNTOLD     it was claimed and the profile does not know: `load` says so, and a commit that
-           withdraws it is stale
-TOLD       the profile knows of a claim; also rows of which no ledger keeps a line
+UNCLAIMED   both say that it may still be withdrawn
+UNTOLD      it was claimed and the profile does not know: `load` says so, and a commit that
+            withdraws it is stale
+TOLD        it was claimed and the profile knows
+UNLEDGERED  nobody keeps a line of it, so nobody needs to be told
 
-Claiming moves UNCLAIMED to UNTOLD; going back to the queue moves UNTOLD to UNCLAIMED; a
-commit that lists the row in `known_claims` moves it to TOLD, where it stays.
+The three functions below are all that ever changes it.
 """
 
 from typing import assert_never
@@ -32,6 +32,7 @@ from segue.stores.ports import Saved
 UNCLAIMED = 0
 UNTOLD = 1
 TOLD = 2
+UNLEDGERED = 3
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -49,15 +50,32 @@ def place(effect: Effect, at: Instant) -> Place | None:
         case Send():
             return Place(effect.id, effect.channel, max(at, effect.pace_at), UNCLAIMED)
         case ChangeAudience():
-            return Place(effect.id, "ads", at, TOLD)
+            return Place(effect.id, "ads", at, UNLEDGERED)
         case CallWebhook():
-            return Place(effect.id, "webhook", at, TOLD)
+            return Place(effect.id, "webhook", at, UNLEDGERED)
         case AssignTask():
-            return Place(effect.id, "task", at, TOLD)
+            return Place(effect.id, "task", at, UNLEDGERED)
         case Show() | Emit() | Withdraw():
             return None
         case _:
             assert_never(effect)
+
+
+def on_claim(told: int) -> int:
+    """The row was claimed; the next load says so."""
+    return max(told, UNTOLD)
+
+
+def on_known(told: int) -> int:
+    """The profile was told of the claim. A row that is back in the queue is not concerned:
+    what else the profile was told in that commit ("deferred") is newer.
+    """
+    return TOLD if told == UNTOLD else told
+
+
+def on_return(told: int) -> int:
+    """The row went back to the queue, and the commit that says so tells the profile."""
+    return told if told == UNLEDGERED else UNCLAIMED
 
 
 def once(saved: Saved, profiles: set[str], events: set[str]) -> None:

@@ -19,8 +19,7 @@ pass the same contract suite (`tests/contract/test_store.py`).
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Literal as OneOf
-from typing import Protocol
+from typing import Literal as OneOf, Protocol
 
 import msgspec
 
@@ -265,8 +264,9 @@ class Store(Protocol):
     def settle(self, settlements: Sequence[Settlement]) -> None:
         """Say what became of claimed rows; a row that is not claimed is left as it is.
 
-        A row of a profile absorbed since the claim is found with its heir. Back in `queued`,
-        a row whose claim the profile was not told of counts as never claimed.
+        A row of a profile absorbed since the claim is found with its heir. What goes back to
+        `queued` can be withdrawn again and its next claim is told again; the profile learns
+        it as `deferred`, in the same commit (`settlements`), or goes on to take it for gone.
         """
         ...
 

@@ -102,6 +102,7 @@ class SqliteStore:
         saved: Sequence[Saved],
         set_aside: Sequence[SetAside] = (),
         meta: dict[str, str] | None = None,
+        settlements: Sequence[Settlement] = (),
     ) -> None:
         profiles: set[str] = set()
         events: set[str] = set()
@@ -111,18 +112,21 @@ class SqliteStore:
         aside = [(each.at, each.source, each.code, each.reason, each.body) for each in set_aside]
         try:
             with self._files.writing() as db:
+                for settlement in settlements:
+                    _settle(db, settlement)
                 batch.save(db, _SQL)
                 if aside:
                     db.executemany(_SQL["insert_aside"], aside)
                 if meta:
                     db.executemany(_SQL["set_meta"], meta.items())
         except Stale:
-            raise self._refusal(saved) from None
+            raise self._refusal(saved, settlements) from None
 
-    def _refusal(self, saved: Sequence[Saved]) -> StaleCommit:
+    def _refusal(self, saved: Sequence[Saved], settlements: Sequence[Settlement]) -> StaleCommit:
         """Say whose state was stale. If that has changed again by now, suspect everyone."""
+        back = {each.id for each in settlements if each.state == "queued"}
         with self._files.reading() as db:
-            suspects = tuple(each.profile.id for each in saved if stale(db, _SQL, each))
+            suspects = tuple(each.profile.id for each in saved if stale(db, _SQL, each, back))
         return StaleCommit(suspects or tuple(each.profile.id for each in saved))
 
     def due(self, now: Instant, limit: int) -> list[ProfileId]:
@@ -175,13 +179,7 @@ class SqliteStore:
             return
         with self._files.writing() as db:
             for each in settlements:
-                profile = _heir(db, each.profile)
-                key = (slot_of(profile), profile, each.id)
-                said = (each.detail, each.provider_id)
-                if each.state == "queued":
-                    db.execute(_SQL["settle_again"], (*said, each.due_at, *key))
-                else:
-                    db.execute(_SQL["settle"], (each.state, each.at, *said, *key))
+                _settle(db, each)
 
     def abandoned(self, by: str) -> list[QueuedSend]:
         return [_send(row) for row in self._rows("abandoned", by)]
@@ -298,6 +296,16 @@ class SqliteStore:
 def _heir(db: sqlite3.Connection, profile: ProfileId) -> ProfileId:
     row = db.execute(_SQL["heir"], (slot_of(profile), profile)).fetchone()
     return cast(ProfileId, row[0]) if row else profile
+
+
+def _settle(db: sqlite3.Connection, each: Settlement) -> None:
+    profile = _heir(db, each.profile)
+    key = (slot_of(profile), profile, each.id)
+    said = (each.detail, each.provider_id)
+    if each.state == "queued":
+        db.execute(_SQL["settle_again"], (*said, each.due_at, *key))
+    else:
+        db.execute(_SQL["settle"], (each.state, each.at, *said, *key))
 
 
 def _line(row: Any) -> LoggedEvent:

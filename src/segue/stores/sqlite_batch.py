@@ -85,7 +85,7 @@ class Batch:
             return
         if (profile, new.id) in self._withdrawn:
             # What was withdrawn first and queued after must not be withdrawn after all.
-            queued = []
+            queued = list[Row]()
             self._effects.append((queued, []))
         body = codec.effects.encode(effect, profile)
         queued.append((slot, profile, new.id, new.channel, at, new.due_at, new.told, body))
@@ -112,8 +112,10 @@ class Batch:
             _many(db, sql["withdraw"], withdrawn)
 
 
-def stale(db: sqlite3.Connection, sql: dict[str, str], saved: Saved) -> bool:
-    """Whether something that this was decided from holds no longer."""
+def stale(db: sqlite3.Connection, sql: dict[str, str], saved: Saved, back: set[str]) -> bool:
+    """Whether something that this was decided from holds no longer; `back` are sends that the
+    same commit would have put back into the queue.
+    """
     seen = [(saved.profile.id, saved.seen_version)]
     seen += zip(saved.absorbed, saved.absorbed_versions, strict=True)
     for profile, version in seen:
@@ -125,11 +127,12 @@ def stale(db: sqlite3.Connection, sql: dict[str, str], saved: Saved) -> bool:
         if not event.emitted and db.execute(sql["seen"], (event.id,)).fetchone():
             return True
     withdrawn = {effect.id for effect, _ in saved.effects if isinstance(effect, Withdraw)}
-    return any(
-        db.execute(sql["untold"], (slot_of(profile), profile, each)).fetchone()
-        for each in withdrawn.difference(saved.known_claims)
-        for profile in (saved.profile.id, *saved.absorbed)
-    )
+    for each in withdrawn.difference(saved.known_claims):
+        for profile in (saved.profile.id, *saved.absorbed):
+            row = db.execute(sql["untold"], (slot_of(profile), profile, each)).fetchone()
+            if row and not (each in back and row[0] == "claimed"):
+                return True
+    return False
 
 
 def _absorb(

@@ -107,7 +107,7 @@ INSERT INTO traces (slot, profile, at, cause, body) VALUES (?, ?, ?, ?, ?);
 
 -- name: tell_claims
 -- The profile knows of this claim.
-UPDATE outbox SET told = 2 WHERE slot = ? AND profile = ? AND id = ?;
+UPDATE outbox SET told = 2 WHERE slot = ? AND profile = ? AND id = ? AND told = 1;
 
 -- name: queue
 -- A new row of the outbox; an id that the profile has is left as it is.
@@ -117,7 +117,7 @@ ON CONFLICT (slot, profile, id) DO NOTHING;
 
 -- name: untold
 -- Whether a send was claimed without its profile knowing.
-SELECT 1 FROM outbox WHERE slot = ? AND profile = ? AND id = ? AND told = 1;
+SELECT state FROM outbox WHERE slot = ? AND profile = ? AND id = ? AND told = 1;
 
 -- name: withdraw
 -- Cancel a row that is still in the queue.
@@ -177,7 +177,7 @@ AND channel IN (SELECT value FROM json_each(?))
 ORDER BY due_at, number LIMIT ?;
 
 -- name: claim
--- Take a row out of the queue; if its profile knew of no claim, it must be told of this one.
+-- Take a row out of the queue; its profile must be told.
 UPDATE outbox SET state = 'claimed', claimed_by = ?, claimed_at = ?, attempts = attempts + 1,
 told = max(told, 1) WHERE number = ?;
 
@@ -192,9 +192,9 @@ UPDATE outbox SET state = ?, settled_at = ?, detail = ?, provider_id = ?
 WHERE slot = ? AND profile = ? AND id = ? AND state = 'claimed';
 
 -- name: settle_again
--- Back to the queue; a claim that its profile was not told of counts as none.
+-- Back to the queue, where it may be withdrawn; its next claim will be told.
 UPDATE outbox SET state = 'queued', settled_at = NULL, detail = ?, provider_id = ?, due_at = ?,
-told = CASE told WHEN 1 THEN 0 ELSE told END
+told = CASE told WHEN 3 THEN 3 ELSE 0 END
 WHERE slot = ? AND profile = ? AND id = ? AND state = 'claimed';
 
 -- name: abandoned
@@ -247,7 +247,7 @@ ORDER BY number DESC LIMIT ?4;
 -- name: retry
 -- Queue dead rows again, found by id in the index of the dead.
 UPDATE outbox SET state = 'queued', due_at = ?, attempts = 0, settled_at = NULL,
-told = CASE told WHEN 1 THEN 0 ELSE told END
+told = CASE told WHEN 3 THEN 3 ELSE 0 END
 WHERE state = 'dead' AND id = ?;
 
 -- name: save_program

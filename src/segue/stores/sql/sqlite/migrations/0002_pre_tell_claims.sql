@@ -5,7 +5,7 @@ ALTER TABLE outbox ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
 -- What was taken before anyone kept the mark is told once more, which changes nothing if it
 -- is known; what no ledger keeps a line of needs no telling.
 UPDATE outbox SET told = 1 WHERE state IN ('claimed', 'done', 'dead', 'unknown');
-UPDATE outbox SET told = 2 WHERE channel IN ('ads', 'webhook', 'task');
+UPDATE outbox SET told = 3 WHERE channel IN ('ads', 'webhook', 'task');
 CREATE INDEX outbox_untold ON outbox (slot, profile) WHERE told = 1;
 
 -- Wake-ups are found with their profiles, without a look at the rows.
