@@ -7,7 +7,9 @@ Rule 2: what a guardrail of good sense asks (an exit, a goal, a topic, an expiry
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import assert_never
+from typing import assert_never, cast
+
+import msgspec
 
 from segue.define import model
 from segue.define.channels import CHANNELS
@@ -57,7 +59,8 @@ def check(
     content: Content | None = None,
 ) -> None:
     """Report everything that must not be launched."""
-    if not written.workspaces:
+    unread = any(each.code.startswith("SEG-E1") for each in sink.found)
+    if not written.workspaces and not unread:
         sink.report("SEG-E413", Place("workspace.yaml"), "no file says `workspace:`")
     _workspace(written, sink, zones)
     _references(written, compiled, sink)
@@ -132,23 +135,22 @@ def _known(each: Reference, known: Iterable[str], code: str, sink: Sink) -> None
 
 def _segment_circles(written: Written, compiled: Compiled, sink: Sink) -> None:
     """A segment that, perhaps through others, asks for itself."""
-    asks: dict[str, list[str]] = {}
-    for name, form in sorted(written.segments.items()):
-        word = form.when.word
-        asks[name] = [
-            each.name
-            for each in compiled.references
-            if each.what == "segment" and _inside(each.place, word.place, word.text)
-        ]
+    asks = {each.name: _asked(msgspec.to_builtins(each.when)) for each in compiled.plan.segments}
     for name in _on_a_circle(asks):
         message = f"segment {name!r} asks, perhaps through others, for itself"
         sink.report("SEG-E407", written.segments[name].place, message)
 
 
-def _inside(place: Place, start: Place, text: str) -> bool:
-    """Whether a place lies in the lines of a value."""
-    lines = text.count("\n") + len(text) // 20 + 2
-    return place.file == start.file and start.line <= place.line <= start.line + lines
+def _asked(tree: object) -> list[str]:
+    """The segments that an expression asks for."""
+    if isinstance(tree, list):
+        return [name for each in cast("list[object]", tree) for name in _asked(each)]
+    if not isinstance(tree, dict):
+        return []
+    node = cast("dict[str, object]", tree)
+    if node.get("type") == "in_segment":
+        return [str(node["segment"])]
+    return [name for each in node.values() for name in _asked(each)]
 
 
 def _on_a_circle(edges: Mapping[str, Sequence[str]]) -> list[str]:

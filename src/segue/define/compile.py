@@ -38,6 +38,10 @@ EXPIRY = Millis(7 * DAY)
 """The expiry of a message that waived having one."""
 
 
+UNREAD = "?"
+"""Stands in for content that was reported, so that nobody says it is missing too."""
+
+
 class Compiled(msgspec.Struct):
     """The plan, and what the checks need beside it."""
 
@@ -294,7 +298,7 @@ class _Compiler:
         if form.file is None:
             if form.text is None:
                 self.sink.report("SEG-E202", form.place, "a text or a `file` is expected here")
-                return ""
+                return UNREAD
             return form.text.text
         if form.text is not None:
             self.sink.report("SEG-E203", form.place, "either a text or a `file`, not both")
@@ -303,7 +307,7 @@ class _Compiler:
             message = f"there is no file {form.file.text!r} in the workspace"
             hint = "the path starts at the file that names it"
             self.sink.report("SEG-E211", form.file.place, message, hint)
-            return ""
+            return UNREAD
         return found
 
     # ── policies ────────────────────────────────────────────────────────────────────

@@ -280,7 +280,7 @@ class Reader:
 
     def root(self, node: ast.Name) -> None:
         if node.id not in ROOTS:
-            known = [*self.scope.roots, "true", "false"]
+            known = self.scope.roots
             hint = f'a text needs quotes: "{node.id}"'
             if node.id in FUNCTIONS or node.id in calls.NAMES:
                 hint = f"{node.id} is a function: {node.id}(...)"
