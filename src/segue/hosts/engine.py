@@ -19,8 +19,7 @@ from segue.hosts.programs import Programs
 from segue.hosts.quick import QuickStore
 from segue.hosts.verdicts import Verdict, expired, judge, not_after
 from segue.hosts.zones import Zones
-from segue.kernel.effects import Effect, Send
-from segue.kernel.inputs import Reported
+from segue.kernel.effects import Effect
 from segue.kernel.program import Patterns, Program
 from segue.kernel.values import Instant, ProfileId
 from segue.stores.ports import QueuedSend, Store
@@ -132,22 +131,12 @@ class Engine:
         """Claim and deliver what is due, and report what became of it."""
         while self.store.next_queued() <= self.now:
             rows = self.store.claim(self.now, CLAIM_SIZE_MAX, _BY)
-            # Their profiles must hear of the claim: they are loaded afresh.
+            # Their profiles must hear of the claim, which `load` tells.
             self._at_desk().cache.forget(row.profile for row in rows)
             verdicts = self._deliver(rows)
-            # A first claim is told by `load`; that of another try is not.
-            reports = [
-                (row.profile, Reported(send_id=row.id, outcome="claimed"))
-                for row in rows
-                if row.attempts > 1 and isinstance(row.effect, Send)
-            ]
-            reports += [(v.settlement.profile, v.report) for v in verdicts if v.report is not None]
             self._answer(
                 Docket(
-                    arrivals=[
-                        Arrival(input=report, profile=profile, source="dispatcher")
-                        for profile, report in reports
-                    ],
+                    arrivals=[one.arrival() for one in verdicts if one.report is not None],
                     settlements=[one.settlement for one in verdicts],
                 )
             )

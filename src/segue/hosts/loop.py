@@ -47,10 +47,9 @@ from segue.hosts.programs import Programs
 from segue.hosts.verdicts import Verdict, channel_of
 from segue.hosts.zones import Zones
 from segue.kernel.effects import AssignTask, CallWebhook, ChangeAudience, Send
-from segue.kernel.inputs import Reported
 from segue.kernel.program import Program
 from segue.kernel.values import NEVER, Instant, ProfileId
-from segue.stores.ports import QueuedSend, Saved, Store
+from segue.stores.ports import Saved, Store
 
 _log = logging.getLogger("segue.hosts")
 
@@ -115,8 +114,6 @@ class Host:
         self._bulk: deque[_Waiting] = deque()
         self._errands: deque[Callable[[], None]] = deque()
         self._verdicts: list[Verdict] = []
-        self._claimed: list[Arrival] = []
-        """Claims that a profile may not hear of by `load`: those of a second try (Rule 4)."""
         self._next_due = Instant(0)
         self._sweep_after: ProfileId | None = ProfileId("")
         self._nudged = False
@@ -264,7 +261,7 @@ class Host:
         with self._changed:
             waits = bool(self._prompt or self._bulk or self._errands)
         busy = self._dispatcher is not None and self._dispatcher.busy > 0
-        return not (waits or busy or self._verdicts or self._claimed)
+        return not (waits or busy or self._verdicts)
 
     def _take(self) -> list[_Waiting]:
         """Wait for something to do, and take a batch of arrivals."""
@@ -287,7 +284,7 @@ class Host:
         return taken
 
     def _wait_ms(self) -> int:
-        if self._verdicts or self._claimed or self._sweep_after is not None:
+        if self._verdicts or self._sweep_after is not None:
             return 0
         at: int = self._next_due
         if self._dispatcher is not None:
@@ -301,7 +298,7 @@ class Host:
         if self._dispatcher is not None:
             self._verdicts += self._dispatcher.verdicts(now)
         verdicts = self._verdicts
-        own = [*self._claimed, *(_told(one) for one in verdicts if one.report is not None)]
+        own = [one.arrival() for one in verdicts if one.report is not None]
         wakes: list[ProfileId] = []
         if self._next_due <= now:
             wakes = self._store.due(now, WAKES_PER_BATCH_MAX)
@@ -314,7 +311,6 @@ class Host:
         if docket.arrivals or wakes or docket.adopts or docket.settlements:
             answered = self._desk.answer(docket, now)
             self._verdicts = []
-            self._claimed = []
             self._note_dues(answered.saved, verdicts)
             for (ticket, index, _), answer in zip(taken, answered.answers[len(own) :], strict=True):
                 ticket.give(index, answer)
@@ -363,13 +359,8 @@ class Host:
         for group in dispatcher.ready(now):
             rows = self._store.claim(now, CLAIM_SIZE_MAX, dispatcher.by, group.channels)
             if rows:
-                # Their profiles must hear of the claim: they are loaded afresh.
+                # Their profiles must hear of the claim, which `load` tells.
                 self._desk.cache.forget(row.profile for row in rows)
-                self._claimed += [
-                    _claimed(row)
-                    for row in rows
-                    if row.attempts > 1 and isinstance(row.effect, Send)
-                ]
                 self._verdicts += dispatcher.take_over(group, rows, now)
             if len(rows) < CLAIM_SIZE_MAX:
                 group.expected = NEVER
@@ -384,7 +375,6 @@ class Host:
             return 0
         now = self._clock.now()
         rows = self._store.abandoned(self._dispatcher.by)
-        self._claimed += [_claimed(row) for row in rows if isinstance(row.effect, Send)]
         for row in rows:
             if self._dispatcher.resends_safely(row.effect):
                 self._dispatcher.resend(row)
@@ -423,16 +413,3 @@ class Host:
 
     def _not_accepted(self, error: Exception) -> Answer:
         return Answer(status="unavailable", at=self._clock.now(), reason=str(error))
-
-
-def _claimed(row: QueuedSend) -> Arrival:
-    return Arrival(
-        input=Reported(send_id=row.id, outcome="claimed"),
-        profile=row.profile,
-        source="dispatcher",
-    )
-
-
-def _told(verdict: Verdict) -> Arrival:
-    assert verdict.report is not None
-    return Arrival(input=verdict.report, profile=verdict.settlement.profile, source="dispatcher")

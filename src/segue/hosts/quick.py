@@ -19,7 +19,7 @@ from segue.kernel.inputs import Reported
 from segue.kernel.profile import Profile
 from segue.kernel.values import NEVER, Instant, ProfileId
 from segue.stores import codec
-from segue.stores.outbox import TOLD, UNCLAIMED, UNTOLD, once, place
+from segue.stores.outbox import UNTOLD, on_claim, on_known, on_return, once, place
 from segue.stores.ports import (
     Counts,
     Identifier,
@@ -109,7 +109,8 @@ class QuickStore:
         events: set[str] = set()
         for one in saved:
             once(one, profiles, events)
-        if stale := tuple(one.profile.id for one in saved if self._stale(one)):
+        back = {one.id for one in settlements if one.state == "queued"}
+        if stale := tuple(one.profile.id for one in saved if self._stale(one, back)):
             raise StaleCommit(stale)
         bodies = [_body(one.profile) for one in saved]
         self.settle(settlements)
@@ -118,7 +119,7 @@ class QuickStore:
         self._aside.extend(set_aside)
         self._meta |= meta or {}
 
-    def _stale(self, saved: Saved) -> bool:
+    def _stale(self, saved: Saved, back: set[str]) -> bool:
         profile = saved.profile.id
         if self._version(profile) != saved.seen_version or profile in self._heirs:
             return True
@@ -130,7 +131,9 @@ class QuickStore:
         for effect, _ in saved.effects:
             if isinstance(effect, Withdraw):
                 row = self._row(profile, effect.id, saved.absorbed)
-                if row and row.told == UNTOLD and row.send.id not in saved.known_claims:
+                if row is None or row.told != UNTOLD or effect.id in saved.known_claims:
+                    continue
+                if effect.id not in back or row.send.state != "claimed":
                     return True
         return False
 
@@ -171,7 +174,7 @@ class QuickStore:
                 self._traces_of.setdefault(profile.id, []).append(number - 1)
         for send_id in saved.known_claims:
             if row := self._rows.get((profile.id, send_id)):
-                row.told = TOLD
+                row.told = on_known(row.told)
         for effect, at in saved.effects:
             if isinstance(effect, Withdraw):
                 self._withdraw(profile.id, effect, at)
@@ -281,7 +284,7 @@ class QuickStore:
             if channels is not None and row.channel not in channels:
                 passed.append(entry)
                 continue
-            row.told = max(row.told, UNTOLD)
+            row.told = on_claim(row.told)
             row.send = msgspec.structs.replace(
                 row.send,
                 state="claimed",
@@ -301,8 +304,8 @@ class QuickStore:
             if row is None or row.send.state != "claimed":
                 continue
             again = one.state == "queued"
-            if again and row.told == UNTOLD:
-                row.told = UNCLAIMED
+            if again:
+                row.told = on_return(row.told)
             row.send = msgspec.structs.replace(
                 row.send,
                 state=one.state,
@@ -337,7 +340,7 @@ class QuickStore:
     def retry(self, ids: Sequence[str], now: Instant) -> int:
         dead = [r for r in self._rows.values() if r.send.state == "dead" and r.send.id in ids]
         for row in dead:
-            row.told = UNCLAIMED if row.told == UNTOLD else row.told
+            row.told = on_return(row.told)
             row.send = msgspec.structs.replace(
                 row.send, state="queued", due_at=now, attempts=0, settled_at=None
             )

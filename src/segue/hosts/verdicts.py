@@ -11,6 +11,7 @@ from typing import Literal as OneOf, assert_never
 
 import msgspec
 
+from segue.hosts.arrivals import Arrival
 from segue.hosts.ports import Outcome
 from segue.hosts.retry import next_try
 from segue.kernel.effects import Effect, Send
@@ -24,6 +25,11 @@ class Verdict(msgspec.Struct, frozen=True):
 
     settlement: Settlement
     report: Reported | None
+
+    def arrival(self) -> Arrival:
+        """The report on its way to the profile; only where there is one."""
+        assert self.report is not None
+        return Arrival(input=self.report, profile=self.settlement.profile, source="dispatcher")
 
 
 def channel_of(effect: Effect) -> str:
