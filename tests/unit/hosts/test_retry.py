@@ -1,7 +1,6 @@
 """The retry rule: doubling, bounded, spread, obedient to the provider, and pure."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from segue.hosts.limits import ATTEMPTS_MAX, RETRY_FIRST_MS, RETRY_LONGEST_MS
 from segue.hosts.retry import next_try
