@@ -147,7 +147,7 @@ def _fall_due(turn: Turn) -> None:
     """Answer what time alone has made due: the session's end, silences, expiries, waits."""
     profile = turn.profile
     if session.expired(profile, turn.program.rules, turn.now):
-        _end_session(turn)
+        _end_session(turn, profile)
     for offer in [one for one in profile.offers if one.expires_at <= turn.now]:
         ledger.end_offer(turn, offer, "expired")
     derived.ripen(turn)
@@ -226,7 +226,7 @@ def _live(turn: Turn, event: Event) -> None:
     """Fold the event into the live session, and score it anew."""
     profile, rules = turn.profile, turn.program.rules
     if session.expired(profile, rules, turn.now):
-        _end_session(turn)
+        _end_session(turn, profile)
     folded = session.fold(profile, event, turn.now, rules)
     live = profile.session
     if folded == "ignored" or live is None:
@@ -257,9 +257,8 @@ def _score(turn: Turn) -> None:
             )
 
 
-def _end_session(turn: Turn) -> None:
+def _end_session(turn: Turn, profile: Profile) -> None:
     """Silence has ended the session: what was open on the page is open no more."""
-    profile = turn.profile
     ended_at = session.end_at(profile, turn.program.rules)
     over = session.end(profile)
     if over is not None and SESSION_ENDED in turn.program.listened:
@@ -333,6 +332,8 @@ def _cancel_forbidden(turn: Turn) -> None:
 
 
 def _merge(turn: Turn, other: Profile) -> None:
+    if session.expired(other, turn.program.rules, turn.now):
+        _end_session(turn, other)
     merge.absorb(turn, other)
     turn.dirty = EVERYTHING
     _score(turn)

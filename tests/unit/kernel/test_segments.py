@@ -1,0 +1,119 @@
+"""Goal: memberships change exactly when they must, in one pass, and say so."""
+
+import pytest
+
+from segue.kernel import expression as ex, features, segments
+from segue.kernel.calendar import UTC
+from segue.kernel.inputs import Event
+from segue.kernel.plan import Segment
+from segue.kernel.predicate import Linker
+from segue.kernel.profile import Profile, create
+from segue.kernel.scene import Scene
+from segue.kernel.segments import EVERYTHING, Segments
+from segue.kernel.trace import SegmentChanged
+from segue.kernel.values import NEVER, Instant, Millis, ProfileId
+
+NOW = Instant(1_000_000)
+RECENT = Segment(
+    name="recent",
+    when=ex.Compare(">=", ex.Aggregate("count", ex.Stream(("seen",)), Millis(100)), ex.Literal(2)),
+)
+GERMAN = Segment(
+    name="german",
+    when=ex.Compare("==", ex.Path("traits", ("country",)), ex.Literal("DE")),
+)
+BOTH = Segment(name="both", when=ex.All((ex.InSegment("recent"), ex.InSegment("german"))))
+QUIET = Segment(name="quiet", when=ex.Not(ex.InSegment("both")))
+
+
+@pytest.fixture
+def linker() -> Linker:
+    return Linker(lambda pattern: lambda text: pattern in text)
+
+
+@pytest.fixture
+def linked(linker: Linker) -> Segments:
+    return segments.link((QUIET, BOTH, RECENT, GERMAN), linker)
+
+
+@pytest.fixture
+def profile() -> Profile:
+    return create(ProfileId("ana"), NOW)
+
+
+def refresh(profile: Profile, linked: Segments, dirty: int, now: int = NOW) -> list[str]:
+    scene = Scene(profile, Instant(now), UTC)
+    changes, _ = segments.refresh(profile, linked, scene, dirty)
+    return [f"{one.segment} {one.change}" for one in changes]
+
+
+def test_segments_come_after_those_they_read(linked: Segments) -> None:
+    assert [one.name for one in linked.ordered] == ["recent", "german", "both", "quiet"]
+
+
+def test_segments_that_read_each_other_are_a_bug(linker: Linker) -> None:
+    one = Segment(name="one", when=ex.InSegment("two"))
+    two = Segment(name="two", when=ex.InSegment("one"))
+    with pytest.raises(AssertionError, match="circle"):
+        segments.link((one, two), linker)
+
+
+def test_a_change_cascades_in_one_pass(linker: Linker, linked: Segments, profile: Profile) -> None:
+    assert refresh(profile, linked, EVERYTHING) == ["quiet entered"]
+    streams = linker.index()
+    dirty = linker.bit("traits")
+    profile.traits["country"] = "DE"
+    for _ in range(2):
+        event = Event(id="e", name="seen", at=NOW)
+        dirty |= features.fold(profile, event, streams, Scene(profile, NOW, UTC, event))
+    scene = Scene(profile, NOW, UTC)
+    scene.until = 5
+    changes, changed = segments.refresh(profile, linked, scene, dirty)
+    assert changes == [
+        SegmentChanged(segment="recent", change="entered"),
+        SegmentChanged(segment="german", change="entered"),
+        SegmentChanged(segment="both", change="entered"),
+        SegmentChanged(segment="quiet", change="left"),
+    ]
+    assert changed == sum(linker.bit(f"segment:{one.segment}") for one in changes)
+    assert profile.segments == {"recent": NOW, "german": NOW, "both": NOW}
+    assert scene.until == 5
+
+
+def test_a_membership_ends_when_the_event_leaves_and_not_before(
+    linker: Linker, linked: Segments, profile: Profile
+) -> None:
+    streams = linker.index()
+    for at in (NOW - 40, NOW):
+        event = Event(id="e", name="seen", at=Instant(at))
+        refresh(
+            profile,
+            linked,
+            features.fold(profile, event, streams, Scene(profile, NOW, UTC, event)),
+        )
+    assert segments.next_due(profile) == profile.segments_due["recent"] == NOW + 60
+    assert refresh(profile, linked, 0, NOW + 59) == []
+    assert refresh(profile, linked, 0, NOW + 60) == ["recent left"]
+    assert profile.segments_due == {}
+    assert segments.next_due(profile) == NEVER
+
+
+def test_what_nothing_touches_is_not_asked(linked: Segments, profile: Profile) -> None:
+    profile.traits["country"] = "DE"
+    assert refresh(profile, linked, 0) == []
+    assert refresh(profile, linked, 1 << 40) == []
+
+
+def test_a_due_segment_that_is_gone_is_passed_over(linked: Segments, profile: Profile) -> None:
+    profile.segments_due = {"vanished": 5, "recent": 2 * NOW}
+    assert refresh(profile, linked, 0) == []
+
+
+def test_the_instant_of_entry_is_kept_while_the_membership_lasts(
+    linker: Linker, linked: Segments, profile: Profile
+) -> None:
+    profile.traits["country"] = "DE"
+    traits = linker.bit("traits")
+    assert refresh(profile, linked, traits) == ["german entered"]
+    assert refresh(profile, linked, traits, NOW + 10) == []
+    assert profile.segments == {"german": NOW}
