@@ -37,13 +37,13 @@ class Connections:
         with told(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = _connect(path, CACHE_KIB_MAX)
-            try:
-                # The mode stays with the file; to ask is cheap, to change it takes the lock.
-                if self._writer.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-                    self._writer.execute("PRAGMA journal_mode = WAL")
-            except BaseException:
-                self._writer.close()
-                raise
+
+    def log_ahead(self) -> None:
+        """Turn on the write-ahead log. The mode stays with the file, so it is ours by now."""
+        with self.alone() as db:
+            # To ask is cheap, to change takes the lock.
+            if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                db.execute("PRAGMA journal_mode = WAL")
 
     @contextmanager
     def alone(self) -> Generator[sqlite3.Connection, None, None]:

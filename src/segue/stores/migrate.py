@@ -76,10 +76,15 @@ def version(db: sqlite3.Connection) -> int:
     return max((number for number, _ in _applied(db)), default=0)
 
 
-def _is_current(db: sqlite3.Connection, kinds: tuple[Kind, ...]) -> bool:
+def recognise(db: sqlite3.Connection) -> None:
+    """Refuse a file that is not ours, or a later release's, before anything is changed."""
     found = version(db)
     if found > VERSION:
         raise StoreTooNew(f"the store has schema {found}; this release reads up to {VERSION}")
+
+
+def _is_current(db: sqlite3.Connection, kinds: tuple[Kind, ...]) -> bool:
+    recognise(db)
     applied = _applied(db)
     return all((VERSION, kind) in applied for kind in kinds)
 

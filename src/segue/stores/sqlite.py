@@ -51,6 +51,9 @@ class SqliteStore:
         self._files = Connections(Path(path))
         try:
             with self._files.alone() as db:
+                migrate.recognise(db)
+            self._files.log_ahead()
+            with self._files.alone() as db:
                 migrate.upgrade(db)
         except BaseException:
             self._files.close()
