@@ -405,9 +405,13 @@ class _Compiler:
         return node
 
     def channels(self, message: str) -> tuple[str, ...]:
-        """A message's channels, in the order in which its contents were written."""
+        """A message's channels, in the order in which its contents were written.
+
+        What stands on a page is shown, never sent.
+        """
         form = self.written.messages.get(message)
-        return tuple(form.contents) if form else ()
+        contents = form.contents if form else {}
+        return tuple(channel for channel in contents if channel not in plan.ON_SITE)
 
     def goal(self, form: model.GoalForm) -> plan.Goal:
         return plan.Goal(

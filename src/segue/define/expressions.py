@@ -165,7 +165,8 @@ class Reader:
                 warnings.simplefilter("ignore")
                 return ast.parse(self.flat[self.lead :], mode="eval").body
         except SyntaxError as error:
-            column = max(0, (error.offset or 1) - 1)
+            # An offset of 0 says that the text ended too early.
+            column = error.offset - 1 if error.offset else len(self.flat)
             place = locate(self.word, min(self.lead + column, len(self.flat)))
             self.sink.report("SEG-E301", place, f"this can't be read: {error.msg}")
         except (ValueError, MemoryError, RecursionError):

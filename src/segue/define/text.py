@@ -267,7 +267,7 @@ class _Builder:
         node = self.anchors.get(event.anchor or "")
         if node is None:
             place = self.place(event)
-            self.refuse("SEG-E104", place, f"*{event.anchor} is used before it is complete")
+            self.refuse("SEG-E104", place, f"nothing complete is called &{event.anchor} above")
         return node
 
     def anchor(self, name: str | None, node: Node) -> None:

@@ -1,0 +1,314 @@
+"""Every step, entry and policy can be written in YAML and in Python, to one plan and one hash.
+
+And: what is wrong in Python is reported at the line of the call.
+"""
+
+import inspect
+from pathlib import Path
+
+import pytest
+
+from segue import define
+from segue.define import build
+from segue.define.build import (
+    adapt,
+    assign,
+    at_date,
+    audience,
+    branch,
+    by_api,
+    call,
+    choose,
+    commit,
+    emit,
+    end,
+    entered,
+    experiment,
+    goal,
+    goto,
+    left,
+    on,
+    on_schedule,
+    option,
+    otherwise,
+    repeat,
+    send,
+    set_,
+    show,
+    split,
+    variant,
+    wait,
+    wait_date,
+    wait_until,
+    wait_window,
+    way,
+)
+from segue.kernel import plan
+
+YAML = """
+workspace:
+  name: all
+  ledger: 30d
+  conversions: [Order Completed, Booked]
+  defaults: {on_site_active: off, bought: off}
+segments:
+  regulars: {when: 'count("Order Completed") >= 3', title: Regulars}
+events:
+  Quiet: {on: A, silence: 5m, unless: B, when: traits.x == 1, properties: {x: properties.x}}
+models:
+  m:
+    target: intent
+    features: {views: {cuts: [1, 2]}, carts: {cuts: [1], points: [0, 1]}}
+    pairs: [{features: [views, carts], points: [[1, 2], [3, 4], [5, 6]]}]
+    scale: {0: 0.1, 5.5: 1}
+messages:
+  hello:
+    topic: t
+    expires: 1d
+    value: entry.x
+    about: entry.product_id
+    incentive: {name: i, group: g, worth: 2, lasts: 1d, code: C}
+    contents:
+      sms: {body: Hello}
+      web: {title: Hello, own: x}
+policies:
+  a: {gap: 1h, channels: sms}
+  b: {quiet: 22:00-24:00, weekdays: [sat..mon], channels: sms}
+  c: {suppress: traits.x == 1, then: deny}
+  d: {exclude: {groups: g, journeys: [every, other]}}
+  e: {holdout: 0.5, tags: [], messages: hello, journeys: every, placements: top}
+  f: {cap: 1, per: session}
+  g: {cap: 0, per: 1h, then: deny}
+journeys:
+  every:
+    enter:
+      - {on: [A, B], when: properties.x == 1}
+      - {segment: regulars, change: left}
+      - {segment: regulars, change: entered}
+      - {date: traits.born, offset: -3d, at: 09:00, yearly: true}
+      - {schedule: 10:30, segment: regulars, weekdays: [mon..fri], days: [1, 15]}
+      - {api: on}
+    exit: {on: C, reason: gone}
+    goal: {on: Order Completed, when: properties.total > 3, within: 30d, ends: false, value: properties.total}
+    key: properties.cart_id
+    when: traits.x != 2
+    reenter: {after: 2d}
+    state: paused
+    waits_go_on: false
+    steps:
+      - {id: first, send: hello, otherwise: {retry: 1h}}
+      - {show: hello, at: top, for: 5m, until: [C], ends_on: [shown]}
+      - wait: 1h
+      - wait: {until: {when: traits.x == 3}, at_most: 2h, met: [{end: met}], timed_out: [{wait: 1m}]}
+      - wait: {window: 23:00-01:00, weekdays: [tue, mon]}
+      - wait: {date: entry.at, offset: 1h, missing: [end]}
+      - branch:
+          - {name: one, when: traits.x == 1, steps: [{wait: 1m}]}
+          - {when: traits.x == 2}
+          - {otherwise: [{goto: first}]}
+      - id: outer
+        both_ways: true
+        adapt:
+          - when: session.intent > 0.1
+            steps:
+              - adapt: [{when: session.intent > 0.3, steps: [{commit: outer}, commit, {wait: 1m}]}]
+                at_most: 5m
+          - {when: session.intent > 0.2}
+        at_most: 1d
+        otherwise: [{wait: 3m}]
+      - split: [{name: a, steps: [{wait: 1m}]}, {name: b, weight: 3}]
+        stream: s
+      - {split: [{name: a}, {name: b}]}
+      - {experiment: e, variants: [{name: a}, {name: b}], control: a}
+      - choose: [{name: a, send: hello, value: 3, steps: [{wait: 1s}]}, {name: b, send: hello, by: sms}, {name: no}]
+        explore: 10%
+      - set: {traits: {x: missing}, vars: {y: entry.y}}
+      - {emit: D, properties: {x: traits}}
+      - {audience: buyers, change: add}
+      - {call: hook, body: {a: vars.y}}
+      - {assign: Phone them, to: sales, details: {a: 1}}
+      - {repeat: 3, steps: [{wait: 1d}], while: traits.x == 1}
+      - {id: jump, emit: E, next: last}
+      - {id: last, end: done}
+  other: {enter: {on: Z}, exit: Y, goal: {on: Y, within: 1d}, reenter: always, steps: [end]}
+"""
+
+
+def _in_python() -> build.Workspace:
+    shop = build.Workspace(
+        "all",
+        ledger="30d",
+        conversions=["Order Completed", "Booked"],
+        defaults={"on_site_active": False, "bought": "off"},
+    )
+    shop.segment("regulars", 'count("Order Completed") >= 3', title="Regulars")
+    shop.event(
+        "Quiet",
+        on="A",
+        silence="5m",
+        unless="B",
+        when="traits.x == 1",
+        properties={"x": "properties.x"},
+    )
+    shop.model(
+        "m",
+        target="intent",
+        features={"carts": {"cuts": [1], "points": [0, 1]}, "views": {"cuts": [1, 2]}},
+        pairs=[{"features": ["views", "carts"], "points": [[1, 2], [3, 4], [5, 6]]}],
+        scale={"0": 0.1, "5.5": 1},
+    )
+    shop.message(
+        "hello",
+        topic="t",
+        expires="1d",
+        value="entry.x",
+        about="entry.product_id",
+        incentive={"name": "i", "group": "g", "worth": 2, "lasts": "1d", "code": "C"},
+        contents={"sms": {"body": "Hello"}, "web": {"title": "Hello", "own": "x"}},
+    )
+    shop.policy("a", gap="1h", channels="sms")
+    shop.policy("b", quiet="22:00-24:00", weekdays=["sat..mon"], channels="sms")
+    shop.policy("c", suppress="traits.x == 1", then="deny")
+    shop.policy("d", exclude={"groups": "g", "journeys": ["every", "other"]})
+    shop.policy("e", holdout="50%", messages="hello", journeys="every", placements="top")
+    shop.policy("f", cap=1, per="session")
+    shop.policy("g", cap=0, per="1h", then="deny")
+    inner = adapt(
+        way("session.intent > 0.3", [commit("outer"), commit(), wait("1m")]), at_most="5m"
+    )
+    shop.journey(
+        "every",
+        enter=[
+            on("A", "B", when="properties.x == 1"),
+            left("regulars"),
+            entered("regulars"),
+            at_date("traits.born", offset="-3d", at="09:00", yearly=True),
+            on_schedule("10:30", "regulars", weekdays=["mon..fri"], days=[15, 1]),
+            by_api(),
+        ],
+        exit=on("C", reason="gone"),
+        goal=goal(
+            "30d",
+            on="Order Completed",
+            when="properties.total > 3",
+            ends=False,
+            value="properties.total",
+        ),
+        key="properties.cart_id",
+        when="traits.x != 2",
+        reenter={"after": "2d"},
+        state="paused",
+        waits_go_on=False,
+        steps=[
+            send("hello", otherwise={"retry": "1h"}, id="first"),
+            show("hello", at="top", for_="5m", until=["C"], ends_on=["shown"]),
+            wait("1h"),
+            wait_until(
+                {"when": "traits.x == 3"}, at_most="2h", met=[end("met")], timed_out=[wait("1m")]
+            ),
+            wait_window("23:00-01:00", weekdays=["mon", "tue"]),
+            wait_date("entry.at", offset="1h", missing=[end()]),
+            branch(
+                way("traits.x == 1", [wait("1m")], name="one"),
+                way("traits.x == 2", []),
+                otherwise(goto("first")),
+            ),
+            adapt(
+                way("session.intent > 0.1", [inner]),
+                way("session.intent > 0.2", []),
+                at_most="1d",
+                otherwise=[wait("3m")],
+                both_ways=True,
+                id="outer",
+            ),
+            split(variant("a", [wait("1m")]), variant("b", [], weight=3), stream="s"),
+            split(variant("a", []), variant("b", [])),
+            experiment("e", variant("a", []), variant("b", []), control="a"),
+            choose(
+                option("a", send="hello", value="3", steps=[wait("1s")]),
+                option("b", send="hello", by="sms"),
+                option("no"),
+                explore=0.1,
+            ),
+            set_(traits={"x": "missing"}, vars={"y": "entry.y"}),
+            emit("D", properties={"x": "traits"}),
+            audience("buyers", "add"),
+            call("hook", body={"a": "vars.y"}),
+            assign("Phone them", to="sales", details={"a": 1}),
+            repeat(3, [wait("1d")], while_="traits.x == 1"),
+            emit("E", id="jump", next="last"),
+            end("done", id="last"),
+        ],
+    )
+    shop.journey(
+        "other", enter=on("Z"), exit="Y", goal=goal("1d", on="Y"), reenter="always", steps=[end()]
+    )
+    return shop
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> define.Loaded:
+    (tmp_path / "all.yaml").write_text(YAML, encoding="utf-8")
+    loaded = define.load(tmp_path)
+    assert define.render(loaded.diagnostics, loaded.sources) == ""
+    return loaded
+
+
+def test_yaml_and_python_give_one_plan(written: define.Loaded) -> None:
+    made = _in_python().load()
+    assert define.render(made.diagnostics, made.sources) == ""
+    assert made.plan == written.plan
+    assert made.hash == written.hash
+
+
+def test_every_kind_of_node_entry_and_policy_can_be_written(written: define.Loaded) -> None:
+    assert written.plan is not None
+    journey = written.plan.journeys[0]
+    for union, found in (
+        (plan.Node, journey.steps),
+        (plan.Entry, journey.entries),
+        (plan.Policy, written.plan.policies),
+    ):
+        assert set(union.__args__) == {type(each) for each in found}
+
+
+def test_short_forms_are_spelled_out(written: define.Loaded) -> None:
+    assert written.plan is not None
+    journey = written.plan.journeys[0]
+    nodes = {node.id: node for node in journey.steps}
+    first = nodes["first"]
+    assert isinstance(first, plan.Send)
+    assert first.channels == ("sms",)
+    assert (first.otherwise, first.retry_ms) == ("retry", 3_600_000)
+    drawn = nodes["10-split"]
+    assert isinstance(drawn, plan.Split)
+    assert drawn.stream == "every/10-split"
+    forked = nodes["7-branch"]
+    assert isinstance(forked, plan.Branch)
+    assert forked.otherwise == "first"
+    assert [way.name for way in forked.ways] == ["one", "2"]
+    quiet = written.plan.policies[1]
+    assert isinstance(quiet, plan.QuietHours)
+    assert (quiet.start, quiet.end, quiet.weekdays) == (22 * 60, 0, (1, 6, 7))
+
+
+def test_a_fault_in_python_is_shown_at_its_line() -> None:
+    shop = build.Workspace("shop")
+    frame = inspect.currentframe()
+    assert frame is not None
+    line = frame.f_lineno + 1
+    shop.segment("s", "traits.plan == free")
+    loaded = shop.load()
+    (fault,) = loaded.errors
+    assert (fault.code, fault.place.file, fault.place.line) == ("SEG-E303", __file__, line)
+    assert "traits.plan == free" in define.render(loaded.errors, loaded.sources)
+
+
+def test_a_file_beside_the_script_can_be_named(tmp_path: Path) -> None:
+    (tmp_path / "body.txt").write_text("Hi", encoding="utf-8")
+    shop = build.Workspace("shop", folder=tmp_path)
+    body: build.Plain = {"body": {"file": "body.txt"}}
+    shop.message("m", topic="t", expires="1d", contents={"sms": body})
+    loaded = shop.load()
+    assert loaded.plan is not None
+    assert loaded.plan.messages[0].contents == {"sms": {"body": "Hi"}}
