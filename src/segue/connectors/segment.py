@@ -20,8 +20,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeAlias, cast
-from typing import Literal as OneOf
+from typing import Any, Final, Literal as OneOf, TypeAlias, cast
 
 import msgspec
 
@@ -547,7 +546,7 @@ def _place(error: msgspec.ValidationError) -> str:
     return found.group(1) if found else ""
 
 
-def _refused(  # noqa: PLR0917 - one line per refusal reads best
+def _refused(
     index: int,
     raw: bytes | msgspec.Raw,
     code: str,

@@ -96,6 +96,7 @@ async def profiles(request: Request) -> Response:
         ids = [ProfileId(one) for one in asked.split(",")[:limit] if one]
         loaded = await site.away(lambda: site.store.load(ids))
         found = [one.profile for one in loaded.values()]
+    simulated = await site.away(lambda: site.stream.simulated(site.store, [p.id for p in found]))
     brief = [
         {
             "id": profile.id,
@@ -103,7 +104,7 @@ async def profiles(request: Request) -> Response:
             "segments": sorted(profile.segments),
             "runs": [run.journey for run in profile.runs],
             "last_seen_at": profile.last_seen_at,
-            "simulated": site.stream.is_simulated(profile.id),
+            "simulated": profile.id in simulated,
         }
         for profile in found
     ]
@@ -119,7 +120,9 @@ async def profile(request: Request) -> Response:
     found = await site.away(lambda: _find(site.store, reference))
     record: Any = words.plain(found)
     record["name"] = name_of(found)
-    record["simulated"] = site.stream.is_simulated(found.id)
+    record["simulated"] = bool(
+        await site.away(lambda: site.stream.simulated(site.store, [found.id]))
+    )
     for line in (*record["ledger"], *record["proposals"]):
         if line.get("reason"):
             line["text"] = words.because(line["reason"])
@@ -193,8 +196,9 @@ def name_of(profile: Profile) -> str:
         value = profile.traits.get(trait)
         if isinstance(value, str) and value.strip():
             return value.strip()[:80]
-    ids = [*profile.user_ids, *profile.anonymous_ids, profile.id]
-    return ids[0][:80]
+    if profile.user_ids:
+        return profile.user_ids[0][:80]
+    return f"Visitor {(profile.anonymous_ids or [profile.id])[0][:6]}"
 
 
 async def messages(request: Request) -> Response:
@@ -203,12 +207,15 @@ async def messages(request: Request) -> Response:
     whose, limit = request.query_params.get("profile"), _limit(request, 50)
     only = None if whose is None else ProfileId(whose)
     found = await site.away(lambda: site.store.kept(only, limit))
+    simulated = await site.away(
+        lambda: site.stream.simulated(site.store, [message.profile for message in found])
+    )
     return _json(
         {
             "messages": [
                 {
                     **msgspec.to_builtins(message),
-                    "simulated": message.simulated or site.stream.is_simulated(message.profile),
+                    "simulated": message.simulated or message.profile in simulated,
                     "preview": _preview_path(site, message) if _html(message) else None,
                 }
                 for message in found

@@ -5,8 +5,7 @@ counted, so a cap holds even when two tabs ask at once.
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
-from typing import Literal as OneOf
+from typing import Annotated, Any, Literal as OneOf, TypeVar
 
 import msgspec
 from starlette.requests import Request

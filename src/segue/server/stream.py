@@ -10,17 +10,18 @@ Rule 3: what came from simulated shoppers says so, and so does all that it led t
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from threading import Lock
 
 import msgspec
 
 from segue.errors import TooManyWatchers
 from segue.hosts.facts import Fact
-from segue.kernel.values import NEVER
+from segue.kernel.values import NEVER, ProfileId
 from segue.server import limits
 from segue.server.metrics import Metrics
 from segue.server.words import because
+from segue.stores.ports import Store
 
 _encode = msgspec.json.Encoder().encode
 
@@ -47,7 +48,7 @@ class Stream:
         self._waiting: list[Shown] = []
         self._skipped = 0
         self._recent: deque[Shown] = deque(maxlen=limits.RECENT_FACTS_MAX)
-        self._simulated: dict[str, None] = {}
+        self._simulated: dict[str, bool] = {}
         self._count = 0
         self._readers: set[asyncio.Queue[bytes | None]] = set()
         self._pump: asyncio.Task[None] | None = None
@@ -74,9 +75,28 @@ class Stream:
         """How many read."""
         return len(self._readers)
 
-    def is_simulated(self, profile: str) -> bool:
-        """Whether a profile is one of the simulated shoppers'."""
-        return profile in self._simulated
+    def simulated(self, store: Store, profiles: Iterable[str]) -> set[str]:
+        """Which of these profiles are simulated shoppers'; in a thread, for it asks the log.
+
+        A profile that has not been heard of since the start is what its first event says.
+        """
+        found: set[str] = set()
+        for profile in dict.fromkeys(profiles):
+            with self._lock:
+                known = self._simulated.get(profile)
+            if known is None:
+                log = store.history(ProfileId(profile))[:1]
+                known = any(line.event.source in self._sources for line in log)
+                with self._lock:
+                    self._learn(profile, known)
+            if known:
+                found.add(profile)
+        return found
+
+    def _learn(self, profile: str, simulated: bool) -> None:
+        self._simulated[profile] = simulated
+        if len(self._simulated) > limits.SIMULATED_PROFILES_MAX:
+            del self._simulated[next(iter(self._simulated))]
 
     def listen(self, facts: Sequence[Fact]) -> None:
         """In the host's listener thread."""
@@ -94,10 +114,10 @@ class Stream:
                     self._waiting.append(shown)
 
     def _shown(self, fact: Fact) -> Shown:
-        if fact.detail.get("source") in self._sources and fact.profile not in self._simulated:
-            self._simulated[fact.profile] = None
-            if len(self._simulated) > limits.SIMULATED_PROFILES_MAX:
-                del self._simulated[next(iter(self._simulated))]
+        if fact.kind == "event" and not fact.detail.get("emitted"):
+            simulated = fact.detail.get("source") in self._sources
+            if self._simulated.get(fact.profile) is not simulated:
+                self._learn(fact.profile, simulated)
         self._count += 1
         return Shown(
             n=self._count,
@@ -106,7 +126,7 @@ class Stream:
             profile=fact.profile,
             name=fact.name,
             detail=_detail(fact),
-            simulated=fact.profile in self._simulated,
+            simulated=self._simulated.get(fact.profile, False),
         )
 
     async def _run(self) -> None:

@@ -95,7 +95,8 @@ def told(note: Note) -> dict[str, object]:
         case Scored():
             points = sorted(note.reasons.items(), key=lambda item: -abs(item[1]))[:3]
             drivers = ", ".join(f"{name} {value:+.1f}" for name, value in points)
-            text = f"{note.model} is {note.probability:.0%}" + (f" ({drivers})" if drivers else "")
+            model = note.model.partition("@")[0]
+            text = f"{model} is {note.probability:.0%}" + (f" ({drivers})" if drivers else "")
             return _line("scored", text, name=note.model)
         case Remarked():
             detail = ", ".join(f"{key} {value}" for key, value in note.detail.items())

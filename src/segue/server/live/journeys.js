@@ -3,10 +3,10 @@
 import { get } from "./api.js";
 import { card, h, nothing } from "./dom.js";
 
-const WIDE = 176;
+const WIDE = 196;
 const HIGH = 50;
 const GAP_X = 26;
-const GAP_Y = 46;
+const GAP_Y = 44;
 const KINDS = { wait_until: "wait until", wait_window: "wait", wait_date: "wait", adapt: "adaptive branch", set: "set trait", call: "webhook", assign: "task" };
 const TONES = { send: "violet", show: "violet", wait: "hold", wait_until: "hold", wait_window: "hold", wait_date: "hold", branch: "info", adapt: "info", split: "info", choose: "info", commit: "info", end: "plain" };
 
@@ -52,7 +52,23 @@ function layout(journey) {
     column.set(id, own.length ? own.reduce((sum, child) => sum + column.get(child), 0) / own.length : leaves++);
   }
   if (steps.has(journey.start)) place(journey.start);
+  centreJoins(steps, row, column, under);
   return { steps, row, column, leaves: Math.max(1, leaves) };
+}
+
+// A step where paths meet again stands between them, with all that follows it.
+function centreJoins(steps, row, column, under) {
+  const above = new Map();
+  for (const [id, step] of steps) for (const { to } of step.next) if (row.get(to) > row.get(id)) above.set(to, [...(above.get(to) ?? []), id]);
+  const below = (id) => [id, ...(under.get(id) ?? []).flatMap(below)];
+  for (const [id] of [...row].sort((one, other) => one[1] - other[1])) {
+    const near = (above.get(id) ?? []).filter((parent) => row.get(id) - row.get(parent) === 1);
+    if (near.length < 2) continue;
+    const shift = near.reduce((sum, parent) => sum + column.get(parent), 0) / near.length - column.get(id);
+    const moved = new Set(below(id));
+    const clash = [...moved].some((one) => [...row.keys()].some((other) => !moved.has(other) && row.get(other) === row.get(one) && Math.abs(column.get(other) - column.get(one) - shift) < 1));
+    if (!clash) for (const one of moved) column.set(one, column.get(one) + shift);
+  }
 }
 
 function draw(journey) {
@@ -60,9 +76,9 @@ function draw(journey) {
   const placed = [...row.keys()];
   const deepest = Math.max(0, ...row.values());
   const ends = placed.some((id) => steps.get(id).next.some((arrow) => !steps.has(arrow.to)));
-  const wide = leaves * (WIDE + GAP_X) + 60;
-  const high = (deepest + 1 + (ends ? 1 : 0)) * (HIGH + GAP_Y);
-  const at = (id) => ({ x: 30 + column.get(id) * (WIDE + GAP_X), y: row.get(id) * (HIGH + GAP_Y) + 6 });
+  const wide = leaves * (WIDE + GAP_X) + 60 + 2 * 34;
+  const high = deepest * (HIGH + GAP_Y) + HIGH + (ends ? 40 : 0);
+  const at = (id) => ({ x: 64 + column.get(id) * (WIDE + GAP_X), y: row.get(id) * (HIGH + GAP_Y) - 12 });
   const svg = h("svg:svg", { width: wide, height: high, viewBox: `0 0 ${wide} ${high}`, "aria-hidden": "true" });
   const edges = h("svg:g");
   const labels = h("svg:g");
@@ -92,6 +108,13 @@ function draw(journey) {
       if (to.y <= from.y) {
         const side = from.x - 12;
         edges.append(h("svg:path", { class: "edge", d: `M${from.x} ${from.y + HIGH / 2}C${side - 30} ${from.y + HIGH / 2} ${side - 30} ${to.y + HIGH / 2} ${to.x - 5} ${to.y + HIGH / 2}` }));
+      } else if (row.get(next.to) - row.get(id) > 1) {
+        const between = placed.filter((one) => row.get(one) > row.get(id) && row.get(one) < row.get(next.to));
+        const side = Math.max(out, ...between.filter((one) => Math.abs(at(one).x - from.x) < (WIDE + GAP_X) * 1.2).map((one) => at(one).x + WIDE)) + 22;
+        const end = to.x + WIDE / 2 + 14;
+        edges.append(h("svg:path", { class: "edge", d: `M${out} ${down}C${out} ${down + 22} ${side} ${down + 12} ${side} ${down + 34}V${to.y - 34}C${side} ${to.y - 12} ${end} ${to.y - 24} ${end} ${to.y - 5}` }), h("svg:path", { class: "arrow", d: `M${end - 4} ${to.y - 7}h8l-4 6z` }));
+        if (next.label) labels.append(h("svg:text", { class: "edge-label", x: side - 8, y: down + 24 }, short(next.label, 22)));
+        return;
       } else edges.append(arrow(out, down, to.x + WIDE / 2, to.y));
       if (next.label) labels.append(h("svg:text", { class: "edge-label", x: (out + to.x + WIDE / 2) / 2 + (to.x + WIDE / 2 - out) * 0.18, y: Math.min(to.y - 12, down + GAP_Y / 2 + 8) }, short(next.label, 22)));
     });
@@ -105,7 +128,7 @@ function box(step, x, y) {
     h("svg:rect", { class: "box", x, y, width: WIDE, height: HIGH, rx: 10 }),
     h("svg:rect", { class: "box-tone", x: x + 10, y: y + 12, width: 3, height: HIGH - 24, rx: 1.5 }),
     h("svg:text", { class: "box-title", x: x + 22, y: y + 20 }, KINDS[step.kind] ?? step.kind),
-    h("svg:text", { class: "box-text", x: x + 22, y: y + 37 }, short(step.text, 23), h("svg:title", {}, step.text)),
+    h("svg:text", { class: "box-text", x: x + 22, y: y + 37 }, short(step.text, 25), h("svg:title", {}, step.text)),
   );
   return group;
 }

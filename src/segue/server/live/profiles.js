@@ -117,7 +117,12 @@ function standing(profile) {
   return cards;
 }
 
-const text = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+function text(value) {
+  if (typeof value === "string") return value;
+  if (Array.isArray(value)) return value.every((one) => typeof one !== "object") ? value.join(", ") : value.map((one) => one?.name ?? one?.product_id ?? "…").join(", ");
+  if (value && typeof value === "object") return Object.entries(value).slice(0, 3).map(([name, one]) => `${name} ${text(one)}`).join(", ");
+  return String(value);
+}
 
 // ── why ──
 
