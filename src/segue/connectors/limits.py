@@ -65,3 +65,14 @@ INSTANT_MIN = 0
 
 INSTANT_MAX = 4_102_444_800_000
 """From 2100 on, too."""
+
+# ── webhooks ────────────────────────────────────────────────────────────────────────
+
+WEBHOOK_BYTES_MAX = 2_000_000
+"""A provider's delivery; a larger one is refused with HTTP 413. Shopify's largest orders fit."""
+
+PRODUCTS_MAX = 100
+"""Products listed in an event; the total still counts all."""
+
+CHANGES_MAX = 100
+"""Changes in one delivery of HubSpot, by its own word; more are refused."""

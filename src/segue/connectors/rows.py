@@ -215,7 +215,9 @@ class Translator:
         if len(self._told) >= IDENTIFIED_MAX:
             del self._told[next(iter(self._told))]
         self._told[who] = mark
-        name = blake2b(repr((who, sorted(traits.items()))).encode(), digest_size=12).hexdigest()
+        # Its instant too: somebody who moves away and back says the same again, and means it.
+        known = repr((who, event.at, sorted(traits.items())))
+        name = blake2b(known.encode(), digest_size=12).hexdigest()
         return Event(
             id=f"{self._mapping.name}-{name}",
             name="Profile Identified",
