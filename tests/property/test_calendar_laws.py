@@ -5,8 +5,7 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from segue.kernel import calendar
 from segue.kernel.calendar import DAY_MS, HOUR_MS, MINUTE_MS, Zone

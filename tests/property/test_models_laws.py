@@ -1,7 +1,6 @@
 """Goal: a score reached step by step is, to the last bit, the score computed at once."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from segue.kernel import models, session
 from segue.kernel.inputs import Event

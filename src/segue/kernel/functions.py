@@ -137,7 +137,7 @@ def _round(_zone: Zone, args: Sequence[Value]) -> Value:
 def _best(choose: Callable[[list[float]], float]) -> Call:
     def call(_zone: Zone, args: Sequence[Value]) -> Value:
         found = [one for one in map(number_of, args) if one is not None]
-        return choose(found) if found else None
+        return tame(choose(found)) if found else None
 
     return call
 

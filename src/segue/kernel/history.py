@@ -41,6 +41,8 @@ def taken(fold: Fold, *, has_of: bool) -> Taken:
             return "value" if has_of else "event"
         case "count" | "since":
             return "event"
+        case _:
+            assert_never(fold)
 
 
 # ── all time ────────────────────────────────────────────────────────────────────────
@@ -214,6 +216,8 @@ def compare_count(op: Op, times_of: Times, window_ms: int, bound: float) -> Ask:
             return _exactly(times_of, window_ms, bound, True)
         case "!=":
             return _exactly(times_of, window_ms, bound, False)
+        case _:
+            assert_never(op)
 
 
 def _more(times_of: Times, window_ms: int, few: int, answer: bool) -> Ask:

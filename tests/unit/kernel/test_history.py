@@ -1,0 +1,130 @@
+"""Goal: at the edges of a window an aggregate answers as documented, and lowers `until` only."""
+
+import pytest
+
+from segue.kernel import expression as ex, features
+from segue.kernel.calendar import UTC
+from segue.kernel.inputs import Event
+from segue.kernel.predicate import Linker
+from segue.kernel.profile import create
+from segue.kernel.scene import Scene
+from segue.kernel.values import NEVER, Instant, Millis, ProfileId, Value
+
+NOW = Instant(1_000_000)
+X = ex.Path("properties", ("x",))
+
+
+def ask(expression: ex.Expression, now: int, *happened: tuple[int, Value]) -> tuple[Value, int]:
+    """The answer and its `until`, after events at these instants with these values."""
+    linker = Linker(lambda pattern: lambda text: pattern in text)
+    condition = linker.compile(expression)
+    profile = create(ProfileId("ana"), NOW)
+    for at, x in happened:
+        event = Event(id="e", name="seen", at=Instant(at), properties={"x": x})
+        arrival = Scene(profile, Instant(max(at, 0)), UTC, event)
+        features.fold(profile, event, linker.index(), arrival)
+    scene = Scene(profile, Instant(now), UTC)
+    return condition.ask(scene), scene.until
+
+
+def over(fold: str, within: int | None, *, of: bool = False) -> ex.Aggregate:
+    stream = ex.Stream(("seen",), None, X if of else None)
+    return ex.Aggregate(fold, stream, None if within is None else Millis(within))  # type: ignore[arg-type]
+
+
+def test_an_event_is_inside_until_the_window_has_passed() -> None:
+    assert ask(over("count", 10), NOW + 9, (NOW, 1)) == (1, NOW + 10)
+    assert ask(over("count", 10), NOW + 10, (NOW, 1)) == (0, NEVER)
+
+
+def test_first_and_last_give_instants_where_no_value_is_named() -> None:
+    happened = ((NOW - 5, "a"), (NOW, "b"))
+    assert ask(over("first", 10), NOW, *happened) == (NOW - 5, NOW + 5)
+    assert ask(over("last", 10), NOW, *happened) == (NOW, NOW + 10)
+    assert ask(over("first", None), NOW, *happened) == (NOW - 5, NEVER)
+    assert ask(over("last", None, of=True), NOW, *happened) == ("b", NEVER)
+
+
+@pytest.mark.parametrize(
+    ("fold", "nothing"),
+    [
+        ("count", 0),
+        ("sum", 0),
+        ("distinct", 0),
+        ("avg", None),
+        ("min", None),
+        ("max", None),
+        ("first", None),
+        ("last", None),
+        ("since", None),
+    ],
+)
+def test_nothing_folds_to_zero_or_is_missing(fold: str, nothing: Value) -> None:
+    of = fold not in ("count", "since")
+    assert ask(over(fold, None, of=of), NOW) == (nothing, NEVER)
+    assert ask(over(fold, 10, of=of), NOW) == (nothing, NEVER)
+    assert ask(over(fold, 10, of=of), NOW + 50, (NOW, 1)) == (nothing, NEVER)
+
+
+def test_an_extreme_holds_until_the_newest_that_reaches_it_leaves() -> None:
+    happened = ((NOW - 8, 1), (NOW - 5, 1), (NOW, 7))
+    assert ask(over("min", 10, of=True), NOW, *happened) == (1.0, NOW + 5)
+    assert ask(over("max", 10, of=True), NOW, *happened) == (7.0, NOW + 10)
+
+
+def test_what_leaves_early_matters_only_to_what_it_turns() -> None:
+    three = over("count", 10)
+    happened = ((NOW - 8, 1), (NOW - 5, 1), (NOW, 1))
+    for op, bound, answer, until in (
+        (">=", 1, True, NOW + 10),
+        (">=", 3, True, NOW + 2),
+        (">=", 4, False, NEVER),
+        ("<", 2, False, NOW + 5),
+        ("==", 2, False, NOW + 2),
+        (">", -1, True, NEVER),
+        ("==", 2.5, False, NEVER),
+    ):
+        compared = ex.Compare(op, three, ex.Literal(bound))  # type: ignore[arg-type]
+        assert ask(compared, NOW, *happened) == (answer, until)
+
+
+def test_an_instant_that_is_earlier_already_stays() -> None:
+    one = ex.Compare(">=", over("count", 10), ex.Literal(1))
+    two = ex.Compare("!=", over("count", 4), ex.Literal(9))
+    three = ex.Compare("<=", over("count", 20), ex.Literal(0))
+    answer, until = ask(ex.Many((one, two, three, over("count", 5))), NOW, (NOW, 1))
+    assert answer == [True, True, False, 1]
+    assert until == NOW + 5
+
+
+def test_time_since_grows_and_is_asked_again_at_once() -> None:
+    assert ask(over("since", None), NOW + 7, (NOW, 1)) == (7, NOW + 8)
+    assert ask(over("since", 10), NOW + 7, (NOW, 1)) == (7, NOW + 8)
+
+
+def test_time_since_is_compared_until_it_crosses() -> None:
+    since = over("since", None)
+    for op, bound, now, answer, until in (
+        (">=", 5, NOW + 2, False, NOW + 5),
+        (">=", 5, NOW + 5, True, NEVER),
+        (">", 5, NOW + 5, False, NOW + 6),
+        ("<", 5.5, NOW + 5, True, NOW + 6),
+        ("<=", 5.5, NOW + 6, False, NEVER),
+        ("==", 5, NOW, False, NOW + 5),
+        ("==", 5, NOW + 5, True, NOW + 6),
+        ("!=", 5, NOW + 5, False, NOW + 6),
+        ("==", 5.5, NOW + 6, False, NOW + 7),
+        ("!=", 5, NOW + 9, True, NEVER),
+    ):
+        compared = ex.Compare(op, since, ex.Literal(bound))  # type: ignore[arg-type]
+        assert ask(compared, now, (NOW, 1)) == (answer, until), (op, bound, now)
+
+
+def test_stages_at_one_instant_are_no_sequence() -> None:
+    stage = ex.Stream(("seen",))
+    twice = ex.Sequence((stage, stage), Millis(10), Millis(20))
+    assert ask(twice, NOW, (NOW, 1), (NOW, 2)) == (False, NEVER)
+    assert ask(twice, NOW, (NOW - 1, 1), (NOW, 2)) == (True, NOW + 19)
+    assert ask(twice, NOW, (NOW - 11, 1), (NOW, 2)) == (False, NEVER)
+    assert ask(twice, NOW + 19, (NOW - 1, 1), (NOW, 2)) == (False, NEVER)
+    assert ask(twice, NOW) == (False, NEVER)
