@@ -13,7 +13,7 @@ Rule 4: each closure lowers `scene.until` to that instant and never raises it.
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from math import ceil, floor, fsum
-from typing import Literal as OneOf, TypeAlias, cast
+from typing import Literal as OneOf, TypeAlias, assert_never, cast
 
 from segue.kernel import exact
 from segue.kernel.expression import Touched
