@@ -49,15 +49,16 @@ def _here(depth: int = 2) -> Place:
     return Place(frame.f_code.co_filename, frame.f_lineno)
 
 
-def _node(value: Plain, place: Place) -> Node:
+def tree(value: Plain, place: Place) -> Node:
+    """The tree that YAML would have become, all of it at one place."""
     if isinstance(value, Made):
         return value.node
     if isinstance(value, Mapping):
         pairs = value.items()
-        return Table(place, tuple((_word(key, place), _node(each, place)) for key, each in pairs))
+        return Table(place, tuple((_word(key, place), tree(each, place)) for key, each in pairs))
     if isinstance(value, str) or not isinstance(value, Sequence):
         return _word(value, place)
-    return Row(place, tuple(_node(each, place) for each in value))
+    return Row(place, tuple(tree(each, place) for each in value))
 
 
 def _word(value: bool | float | str | None, place: Place) -> Word:
@@ -73,7 +74,7 @@ def _given(fields: Mapping[str, Plain]) -> dict[str, Plain]:
 
 
 def _made(place: Place, fields: Mapping[str, Plain]) -> Made:
-    return Made(_node(_given(fields), place))
+    return Made(tree(_given(fields), place))
 
 
 # ── entries, exits, goals ───────────────────────────────────────────────────────────
@@ -306,7 +307,7 @@ class Workspace:
         place = _here()
         self._folder = Path(folder) if folder is not None else Path(place.file).parent
         self._sections: list[tuple[str, Place, Node]] = [
-            ("workspace", place, _node(_given({"name": name, **fields}), place))
+            ("workspace", place, tree(_given({"name": name, **fields}), place))
         ]
 
     def segment(self, name: str, when: str, **fields: Plain) -> None:
@@ -348,5 +349,5 @@ class Workspace:
         return loaded
 
     def _add(self, section: str, name: str, fields: Mapping[str, Plain], place: Place) -> None:
-        definition = Table(place, ((_word(name, place), _node(_given(fields), place)),))
+        definition = Table(place, ((_word(name, place), tree(_given(fields), place)),))
         self._sections.append((section, place, definition))

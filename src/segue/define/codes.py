@@ -206,6 +206,11 @@ CODES: Mapping[str, Rule] = {
         "It emits an event on which it is entered, and may be entered again at once.",
         "set `reenter: {after: ...}` or emit another event",
     ),
+    "SEG-E512": Rule(
+        "An end that leads on",
+        "`end` ends the run, so `next` has no meaning there.",
+        "remove `next`, or use `goto` instead of `end`",
+    ),
     "SEG-E513": Rule("`otherwise` does not stand last", "The paths after it are never looked at."),
     "SEG-E601": Rule(
         "A message without a topic",

@@ -12,7 +12,6 @@ from segue.define.check import Content, check
 from segue.define.compile import compile_workspace, plan_hash
 from segue.define.diagnostics import Diagnostic, Sink
 from segue.define.workspace import Folder, Written, gather
-from segue.errors import WorkspaceUnreadable
 from segue.kernel.plan import Plan
 
 
@@ -45,11 +44,8 @@ def load(
     `zones` are the names of known time zones, `content` looks at message templates; without
     them zones and templates are not checked, for this floor knows neither.
     """
-    root = Path(folder)
-    if not root.is_dir():
-        raise WorkspaceUnreadable(str(folder), "there is no such folder")
     sink = Sink()
-    files = Folder(root, sink)
+    files = Folder(Path(folder), sink)
     written = gather(files.documents(), sink)
     written.file = files.beside
     return finish(written, sink, files.sources, zones=zones, content=content)

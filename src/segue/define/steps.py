@@ -193,6 +193,8 @@ class _Flattener:
             if within:
                 self.flat.within[step.id] = within
             onward = self.target(form.next) if form.next else starts[at + 1]
+            if isinstance(form, model.EndStep) and form.next:
+                self.sink.report("SEG-E512", form.next.place, "`end` leads nowhere")
             self.flat.nodes.append(self.node(form, step, onward, within))
         return starts[0]
 

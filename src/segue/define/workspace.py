@@ -74,9 +74,10 @@ class Folder:
 
     def paths(self) -> list[Path]:
         try:
-            found = [path for path in self.root.rglob("*") if path.suffix in SUFFIXES]
+            next(self.root.iterdir(), None)
         except OSError as error:
             raise WorkspaceUnreadable(str(self.root), error.strerror or str(error)) from error
+        found = [path for path in self.root.rglob("*") if path.suffix in SUFFIXES]
         return sorted(
             path
             for path in found

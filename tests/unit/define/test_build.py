@@ -45,93 +45,7 @@ from segue.define.build import (
 )
 from segue.kernel import plan
 
-YAML = """
-workspace:
-  name: all
-  ledger: 30d
-  conversions: [Order Completed, Booked]
-  defaults: {on_site_active: off, bought: off}
-segments:
-  regulars: {when: 'count("Order Completed") >= 3', title: Regulars}
-events:
-  Quiet: {on: A, silence: 5m, unless: B, when: traits.x == 1, properties: {x: properties.x}}
-models:
-  m:
-    target: intent
-    features: {views: {cuts: [1, 2]}, carts: {cuts: [1], points: [0, 1]}}
-    pairs: [{features: [views, carts], points: [[1, 2], [3, 4], [5, 6]]}]
-    scale: {0: 0.1, 5.5: 1}
-messages:
-  hello:
-    topic: t
-    expires: 1d
-    value: entry.x
-    about: entry.product_id
-    incentive: {name: i, group: g, worth: 2, lasts: 1d, code: C}
-    contents:
-      sms: {body: Hello}
-      web: {title: Hello, own: x}
-policies:
-  a: {gap: 1h, channels: sms}
-  b: {quiet: 22:00-24:00, weekdays: [sat..mon], channels: sms}
-  c: {suppress: traits.x == 1, then: deny}
-  d: {exclude: {groups: g, journeys: [every, other]}}
-  e: {holdout: 0.5, tags: [], messages: hello, journeys: every, placements: top}
-  f: {cap: 1, per: session}
-  g: {cap: 0, per: 1h, then: deny}
-journeys:
-  every:
-    enter:
-      - {on: [A, B], when: properties.x == 1}
-      - {segment: regulars, change: left}
-      - {segment: regulars, change: entered}
-      - {date: traits.born, offset: -3d, at: 09:00, yearly: true}
-      - {schedule: 10:30, segment: regulars, weekdays: [mon..fri], days: [1, 15]}
-      - {api: on}
-    exit: {on: C, reason: gone}
-    goal: {on: Order Completed, when: properties.total > 3, within: 30d, ends: false, value: properties.total}
-    key: properties.cart_id
-    when: traits.x != 2
-    reenter: {after: 2d}
-    state: paused
-    waits_go_on: false
-    steps:
-      - {id: first, send: hello, otherwise: {retry: 1h}}
-      - {show: hello, at: top, for: 5m, until: [C], ends_on: [shown]}
-      - wait: 1h
-      - wait: {until: {when: traits.x == 3}, at_most: 2h, met: [{end: met}], timed_out: [{wait: 1m}]}
-      - wait: {window: 23:00-01:00, weekdays: [tue, mon]}
-      - wait: {date: entry.at, offset: 1h, missing: [end]}
-      - branch:
-          - {name: one, when: traits.x == 1, steps: [{wait: 1m}]}
-          - {when: traits.x == 2}
-          - {otherwise: [{goto: first}]}
-      - id: outer
-        both_ways: true
-        adapt:
-          - when: session.intent > 0.1
-            steps:
-              - adapt: [{when: session.intent > 0.3, steps: [{commit: outer}, commit, {wait: 1m}]}]
-                at_most: 5m
-          - {when: session.intent > 0.2}
-        at_most: 1d
-        otherwise: [{wait: 3m}]
-      - split: [{name: a, steps: [{wait: 1m}]}, {name: b, weight: 3}]
-        stream: s
-      - {split: [{name: a}, {name: b}]}
-      - {experiment: e, variants: [{name: a}, {name: b}], control: a}
-      - choose: [{name: a, send: hello, value: 3, steps: [{wait: 1s}]}, {name: b, send: hello, by: sms}, {name: no}]
-        explore: 10%
-      - set: {traits: {x: missing}, vars: {y: entry.y}}
-      - {emit: D, properties: {x: traits}}
-      - {audience: buyers, change: add}
-      - {call: hook, body: {a: vars.y}}
-      - {assign: Phone them, to: sales, details: {a: 1}}
-      - {repeat: 3, steps: [{wait: 1d}], while: traits.x == 1}
-      - {id: jump, emit: E, next: last}
-      - {id: last, end: done}
-  other: {enter: {on: Z}, exit: Y, goal: {on: Y, within: 1d}, reenter: always, steps: [end]}
-"""
+EVERYTHING = Path(__file__).parents[2] / "golden" / "define" / "everything"
 
 
 def _in_python() -> build.Workspace:
@@ -246,10 +160,9 @@ def _in_python() -> build.Workspace:
     return shop
 
 
-@pytest.fixture
-def written(tmp_path: Path) -> define.Loaded:
-    (tmp_path / "all.yaml").write_text(YAML, encoding="utf-8")
-    loaded = define.load(tmp_path)
+@pytest.fixture(scope="module")
+def written() -> define.Loaded:
+    loaded = define.load(EVERYTHING)
     assert define.render(loaded.diagnostics, loaded.sources) == ""
     return loaded
 

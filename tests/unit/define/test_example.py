@@ -5,7 +5,9 @@ ordered makes no difference.
 """
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias, cast
 
 import msgspec
 import pytest
@@ -13,8 +15,7 @@ from ruamel.yaml import YAML
 
 from segue import define
 from segue.define import build
-from segue.kernel import expression as ex
-from segue.kernel import plan
+from segue.kernel import expression as ex, plan
 from segue.kernel.program import link
 from segue.kernel.values import DAY, HOUR, Instant
 
@@ -70,10 +71,15 @@ def test_a_name_stays_when_only_its_publication_changes(loaded: define.Loaded) -
     assert define.plan_hash(renamed) != loaded.hash
 
 
-def _everything() -> dict[str, dict[str, dict[str, build.Plain]]]:
-    found: dict[str, dict[str, dict[str, build.Plain]]] = {}
+_Top: TypeAlias = dict[str, dict[str, dict[str, build.Plain]]]
+
+
+def _everything() -> _Top:
+    found: _Top = {}
     for path in sorted(EXAMPLE.rglob("*.yaml")):
-        top = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        loader = YAML(typ="safe", pure=True)
+        read = cast("Callable[[str], _Top]", loader.load)  # pyright: ignore[reportUnknownMemberType]
+        top = read(path.read_text(encoding="utf-8"))
         for section, definitions in top.items():
             found.setdefault(section, {}).update(definitions)
     return found

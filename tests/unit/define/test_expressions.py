@@ -14,8 +14,7 @@ from segue.define.limits import (
     EXPRESSION_NODES_MAX,
 )
 from segue.define.scopes import Kind, Scope
-from segue.kernel import expression as ex
-from segue.kernel import predicate
+from segue.kernel import expression as ex, predicate
 from segue.kernel.values import DAY, HOUR, MINUTE
 
 PLAN = ex.Path("traits", ("plan",))
@@ -117,6 +116,9 @@ def test_a_text_beside_a_time_is_a_time() -> None:
     assert read('"1d" + profile.last_seen_at > event.at - since("A") * 2') is not None
     assert read('last("A") - first("A") > "1d"') is not None
     assert read('since("A") / since("B") > 2 and since("A") // 1000 > "1m"') is not None
+    assert read('since("A") + since("B") > "1d" and since("A") > 1000') is not None
+    assert read('since("A") * 2 > traits.x and 2 * since("A") > traits.x') is not None
+    assert read('session.views + session.carts > 1 and "#1" == traits.a') is not None
     assert read('date(traits.x) > "2026-01-31T10:00:00+01:00"') is not None
 
 
@@ -141,7 +143,7 @@ def test_a_sequence_has_stages_a_time_and_what_must_not_come_between() -> None:
         ("traits.a ==", "SEG-E301", 12),
         ("traits.a = 1", "SEG-E301", 10),
         ("", "SEG-E301", 1),
-            ("'#", "SEG-E301", 2),
+        ("'#", "SEG-E301", 2),
         ("traits.a == 1 # yes", "SEG-E301", 15),
         ("[x for x in traits.a]", "SEG-E302", 1),
         ("(lambda: 1)()", "SEG-E302", 2),
@@ -234,7 +236,9 @@ def test_what_would_cost_too_much_is_refused(text: str) -> None:
     assert refused(text)[0] == "SEG-E307"
 
 
-@pytest.mark.parametrize("text", ["a\0b", "(" * 1_000, "-" * 3_999 + "1", "[" * 300 + "]" * 300])
+@pytest.mark.parametrize(
+    "text", ["a\0b", "'\ud800'", "'''#", "(" * 1_000, "-" * 3_999 + "1", "[" * 300 + "]" * 300]
+)
 def test_what_breaks_the_parser_is_refused(text: str) -> None:
     assert refused(text)[0] in ("SEG-E301", "SEG-E307")
 

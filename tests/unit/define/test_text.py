@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from segue import define
-from segue.define import build, limits, workspace
+from segue.define import build, limits, scopes, steps, workspace
 from segue.define.diagnostics import Place, Sink
+from segue.define.load import finish
 from segue.define.text import Row, Source, Table, Word, locate, read, scalar
 from segue.errors import WorkspaceUnreadable
 
@@ -121,11 +121,77 @@ def test_bytes_of_any_kind_never_raise(data: bytes) -> None:
 
 
 KEYS = st.sampled_from(
-    """workspace segments events messages policies models journeys name when on steps send wait
-    until at_most branch otherwise adapt show at for enter exit goal within contents email subject
-    waive cap per reenter after split weight next id goto commit repeat choose experiment variants
-    control features cuts points scale pairs target incentive group worth lasts expires topic
-    date offset missing window weekdays schedule segment api key priority set traits file""".split()
+    [
+        "workspace",
+        "segments",
+        "events",
+        "messages",
+        "policies",
+        "models",
+        "journeys",
+        "name",
+        "when",
+        "on",
+        "steps",
+        "send",
+        "wait",
+        "until",
+        "at_most",
+        "branch",
+        "otherwise",
+        "adapt",
+        "show",
+        "at",
+        "for",
+        "enter",
+        "exit",
+        "goal",
+        "within",
+        "contents",
+        "email",
+        "subject",
+        "waive",
+        "cap",
+        "per",
+        "reenter",
+        "after",
+        "split",
+        "weight",
+        "next",
+        "id",
+        "goto",
+        "commit",
+        "repeat",
+        "choose",
+        "experiment",
+        "variants",
+        "control",
+        "features",
+        "cuts",
+        "points",
+        "scale",
+        "pairs",
+        "target",
+        "incentive",
+        "group",
+        "worth",
+        "lasts",
+        "expires",
+        "topic",
+        "date",
+        "offset",
+        "missing",
+        "window",
+        "weekdays",
+        "schedule",
+        "segment",
+        "api",
+        "key",
+        "priority",
+        "set",
+        "traits",
+        "file",
+    ]
 )
 WORDS = st.sampled_from(
     ["a", "1h", "09:00-10:00", "mon..fri", "traits.a == 1", "5%", "session", "on", "x", "-3d", ""]
@@ -145,9 +211,7 @@ def test_definitions_of_any_shape_never_raise(
     written = workspace.Written.empty()
     place = Place("f.py")
     whole: build.Plain = {**top, "journeys": {"j": journey}}
-    workspace.collect(build._node(whole, place), written, sink)  # noqa: SLF001
-    from segue.define.load import finish  # noqa: PLC0415
-
+    workspace.collect(build.tree(whole, place), written, sink)
     loaded = finish(written, sink, {})
     assert (loaded.plan is None) == bool(loaded.errors)
     define.render(loaded.diagnostics, loaded.sources)
@@ -155,8 +219,6 @@ def test_definitions_of_any_shape_never_raise(
 
 @given(st.text(max_size=60))
 def test_expressions_of_any_text_never_raise(text: str) -> None:
-    from segue.define import scopes  # noqa: PLC0415
-
     found, sink, _ = define.check_expression(text, scopes.STEP)
     assert (found is None) == bool(sink.found)
 
@@ -215,3 +277,21 @@ def test_diagnostics_are_bounded_and_told_once(tmp_path: Path) -> None:
     assert loaded.dropped == 5
     assert loaded.plan is None
     assert loaded.hash == ""
+
+
+def test_a_journey_has_a_bounded_number_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "STEPS_MAX", 2)
+    shop = build.Workspace("w")
+    waits = [build.wait("1h"), build.wait("1h"), build.wait("1h")]
+    goal = build.goal("1d", on="C")
+    shop.journey("j", enter=build.on("A"), exit="B", goal=goal, steps=waits)
+    assert [each.code for each in shop.load().errors] == ["SEG-E105"]
+
+
+def test_templates_are_looked_at_by_whoever_knows_them() -> None:
+    shop = build.Workspace("w")
+    shop.message("m", topic="t", expires="1d", contents={"sms": {"body": "{{ x"}})
+    loaded = shop.load(content=lambda channel, field, text: f"{channel}.{field}: {text}?")
+    assert [(each.code, each.message) for each in loaded.errors] == [
+        ("SEG-E605", "sms.body: {{ x?")
+    ]
