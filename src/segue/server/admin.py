@@ -134,10 +134,10 @@ async def timeline(request: Request) -> Response:
     site = site_of(request)
     reference: str = request.path_params["reference"]
     limit = _limit(request, limits.TIMELINE_MAX)
-    return _json(await site.away(lambda: _timeline(site.store, reference, limit)))
+    return _json(await site.away(lambda: timeline_of(site.store, reference, limit)))
 
 
-def _timeline(store: Store, reference: str, limit: int) -> dict[str, Any]:
+def timeline_of(store: Store, reference: str, limit: int) -> dict[str, Any]:
     found = _find(store, reference)
     entries: list[dict[str, Any]] = []
     for line in store.history(found.id)[-limit:]:

@@ -2,9 +2,9 @@
 
 Rule 1: a write key is public (it stands in web pages): it may send events and ask what
     belongs on a page, for the source that it names. It may read nothing else.
-Rule 2: everything under /api needs the admin token, except where Segue listens on loopback
-    only. There, a name in `Host` that is not this machine's is refused, and so is a change
-    asked for by a page of another origin: a browser can be made to call localhost.
+Rule 2: everything under /api needs the admin token, where there is one. Without a token, only callers from this machine are let in; a name in `Host` that is
+    not this machine's is refused (a proxy, or a browser made to call localhost), and so is a
+    change asked for by a page of another origin.
 Rule 3: comparisons take the same time whatever is wrong.
 """
 
@@ -54,7 +54,8 @@ def admit(request: HTTPConnection, token: str) -> None:
             raise NotAdmitted("this needs the admin token")
         return
     host = request.headers.get("host", "")
-    if not is_loopback(urlsplit(f"//{host}").hostname or ""):
+    caller = request.client.host if request.client is not None else ""
+    if not is_loopback(caller) or not is_loopback(urlsplit(f"//{host}").hostname or ""):
         raise NotAdmitted("without an admin token, only this machine may ask")
     origin = request.headers.get("origin", "")
     changes = request.scope.get("method") not in ("GET", "HEAD")

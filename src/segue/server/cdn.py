@@ -20,7 +20,6 @@ async def segment_settings(request: Request) -> Response:
     key: str = request.path_params["write_key"]
     auth.source_of(key, site_of(request).settings.write_keys)
     host = request.headers.get("host", "localhost")
-    allowed: dict[str, object] = {"enabled": True, "integrations": {}}
     body: dict[str, object] = {
         "integrations": {
             "Segment.io": {
@@ -33,7 +32,8 @@ async def segment_settings(request: Request) -> Response:
                 "versionSettings": {"version": "4.4.7", "componentTypes": ["browser"]},
             }
         },
-        "plan": {"track": {"__default": allowed}, "identify": {"__default": {"enabled": True}}},
+        # No `track` in it: a tracking plan would make the client load a filter from its CDN.
+        "plan": {},
         "edgeFunction": {},
         "analyticsNextEnabled": True,
         "middlewareSettings": {},

@@ -219,8 +219,11 @@ def test_subscriptions_become_consents_by_channel_and_topic() -> None:
         "userId": "a",
         "context": {
             "messaging_subscriptions": [
-                {"type": "EMAIL", "status": "SUBSCRIBED", "groups": [
-                    {"name": "newsletter", "status": "UNSUBSCRIBED"}]},
+                {
+                    "type": "EMAIL",
+                    "status": "SUBSCRIBED",
+                    "groups": [{"name": "newsletter", "status": "UNSUBSCRIBED"}],
+                },
                 {"type": "SMS", "status": "DID_NOT_SUBSCRIBE"},
                 {"type": "PIGEON", "status": "SUBSCRIBED"},
                 "nonsense",
@@ -322,8 +325,23 @@ def test_half_an_emoji_is_mended() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b" ", b"[", b"{", b'{"batch":[', b'{"batch":[}', b"[]", b"5", b"null", b'{"batch":{}}',
-     b'{"batch":[],"writeKey":5}', b"hello", b'{"a":tru}', b'{"batch":[]}}', b"\x00\x01"],
+    [
+        b"",
+        b" ",
+        b"[",
+        b"{",
+        b'{"batch":[',
+        b'{"batch":[}',
+        b"[]",
+        b"5",
+        b"null",
+        b'{"batch":{}}',
+        b'{"batch":[],"writeKey":5}',
+        b"hello",
+        b'{"a":tru}',
+        b'{"batch":[]}}',
+        b"\x00\x01",
+    ],
 )
 def test_a_body_without_an_envelope_is_refused_whole(body: bytes) -> None:
     with pytest.raises(Unreadable):

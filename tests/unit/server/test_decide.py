@@ -70,7 +70,9 @@ def test_a_question_that_cannot_be_read_is_400(running: Any, body: object) -> No
 
 
 def test_a_deeply_nested_question_is_400(running: Any) -> None:
-    content = b'{"userId":"a","placements":["x"],"context":{"a":' + b"[" * 9000 + b"]" * 9000 + b"}}"
+    content = (
+        b'{"userId":"a","placements":["x"],"context":{"a":' + b"[" * 9000 + b"]" * 9000 + b"}}"
+    )
     assert running.post("/v1/decide", content=content).status_code == 400
 
 

@@ -63,8 +63,16 @@ def test_a_page_of_another_origin_may_change_nothing(running: Any) -> None:
 
 @pytest.mark.parametrize(
     ("host", "own"),
-    [("localhost", True), ("127.0.0.1", True), ("127.8.8.8", True), ("::1", True),
-     ("shop.localhost", True), ("localhost.evil.example", False), ("10.0.0.1", False), ("", False)],
+    [
+        ("localhost", True),
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("shop.localhost", True),
+        ("localhost.evil.example", False),
+        ("10.0.0.1", False),
+        ("", False),
+    ],
 )
 def test_loopback_names_are_known(host: str, own: bool) -> None:
     assert auth.is_loopback(host) is own

@@ -30,9 +30,16 @@ def problem(answer: Any, status: int, code: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
-        ("/v1/track", "track"), ("/v1/t", "track"), ("/v1/identify", "identify"),
-        ("/v1/i", "identify"), ("/v1/page", "page"), ("/v1/p", "page"), ("/v1/screen", "screen"),
-        ("/v1/s", "screen"), ("/v1/group", "group"), ("/v1/g", "group"),
+        ("/v1/track", "track"),
+        ("/v1/t", "track"),
+        ("/v1/identify", "identify"),
+        ("/v1/i", "identify"),
+        ("/v1/page", "page"),
+        ("/v1/p", "page"),
+        ("/v1/screen", "screen"),
+        ("/v1/s", "screen"),
+        ("/v1/group", "group"),
+        ("/v1/g", "group"),
     ],
 )
 def test_each_path_takes_its_kind_of_message(running: Any, path: str, kind: str) -> None:
@@ -57,7 +64,9 @@ def test_an_empty_batch_is_no_error(running: Any) -> None:
 def test_the_write_key_may_stand_in_the_body_or_in_the_query(running: Any) -> None:
     body = {"batch": [TRACK], "writeKey": "wk_test"}
     assert running.post("/v1/batch", json=body, auth=None).status_code == 200
-    assert running.post("/v1/t", json={**TRACK, "writeKey": "wk_test"}, auth=None).status_code == 200
+    assert (
+        running.post("/v1/t", json={**TRACK, "writeKey": "wk_test"}, auth=None).status_code == 200
+    )
     assert running.post("/v1/t?writeKey=wk_test", json=TRACK, auth=None).status_code == 200
 
 
@@ -131,7 +140,9 @@ def test_500_kb_are_taken_and_a_little_more_is_413(running: Any) -> None:
 
 
 def test_2_501_events_are_413_and_2_500_are_taken(running: Any) -> None:
-    batch = [{"type": "track", "event": "x", "userId": "a", "messageId": str(n)} for n in range(2501)]
+    batch = [
+        {"type": "track", "event": "x", "userId": "a", "messageId": str(n)} for n in range(2501)
+    ]
     problem(running.post("/v1/batch", json={"batch": batch}), 413, "INP703")
     assert running.host.arrivals == []
     assert running.post("/v1/batch", json={"batch": batch[:-1]}).status_code == 200
