@@ -10,11 +10,12 @@ Rule 4: a setting that is wrong or unknown is an error before anything starts; s
 """
 
 import difflib
+import os
+import secrets
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
-from typing import Literal as OneOf
+from typing import Annotated, Any, Literal as OneOf
 
 import msgspec
 from msgspec import Meta
@@ -23,6 +24,9 @@ from segue.errors import BadSetting
 
 PREFIX = "SEGUE_"
 FILE = "segue.toml"
+WRITE_KEY_FILE = "write-key"
+"""Beside the store: the write key that was drawn when none is set."""
+
 NOT_SETTINGS = frozenset({"SEGUE_DATA", "SEGUE_SETTINGS"})
 """Names with our prefix that are no settings: the tests' data sets, the settings' own file."""
 
@@ -177,6 +181,32 @@ def read(
         if row.name in found:
             found[row.name] = _convert(row, found[row.name], origins[row.name])
     return Settings(**found)  # type: ignore[arg-type]
+
+
+def local_url(settings: Settings) -> str:
+    """Where a Segue with these settings answers on this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{settings.port}"
+
+
+def write_keys(settings: Settings, *, draw: bool) -> dict[str, str]:
+    """Each write key and the source it names; where none is set, one is drawn and kept."""
+    keys: dict[str, str] = {}
+    for part in settings.write_keys.split(","):
+        key, _, source = part.strip().partition("=")
+        if key:
+            keys[key] = source or "api"
+    if keys:
+        return keys
+    file = Path(settings.store).parent / WRITE_KEY_FILE
+    if not file.exists():
+        if not draw:
+            return {}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            out.write(f"wk_{secrets.token_urlsafe(18)}\n")
+    return {file.read_text(encoding="utf-8").strip(): "api"}
 
 
 def strangers(environment: Mapping[str, str]) -> list[str]:

@@ -5,13 +5,12 @@ Rule 2: what is opened here is closed here, in the opposite order.
 """
 
 import fcntl
-import os
-import secrets
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from email.utils import parseaddr
 from importlib import resources
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import re2
@@ -37,13 +36,10 @@ from segue.kernel.effects import Show
 from segue.kernel.plan import Message, Plan
 from segue.kernel.values import Instant, Record
 from segue.server import app as server
-from segue.settings import Settings
+from segue.settings import Settings, write_keys
 from segue.sim.population import Population
 from segue.stores.ports import Store
 from segue.stores.sqlite import SqliteStore
-
-WRITE_KEY_FILE = "write-key"
-"""Beside the store: the write key that was drawn when none is set."""
 
 SIMULATED = "simulation"
 """The source that simulated shoppers name."""
@@ -52,18 +48,6 @@ SIMULATED = "simulation"
 def now() -> Instant:
     """This instant, for commands that act on a store without a host."""
     return SystemClock().now()
-
-
-def local_url(settings: Settings) -> str:
-    """Where a Segue with these settings answers on this machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
-    shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{settings.port}"
-
-
-def public_url(settings: Settings) -> str:
-    """Where the outside reaches it."""
-    return settings.public_url.rstrip("/") or local_url(settings)
 
 
 # ── stores ──────────────────────────────────────────────────────────────────────────
@@ -103,25 +87,6 @@ def in_memory() -> Generator[Store]:
         store.close()
 
 
-def write_keys(settings: Settings, *, draw: bool) -> dict[str, str]:
-    """Each write key and the source it names; where none is set, one is drawn and kept."""
-    keys: dict[str, str] = {}
-    for part in settings.write_keys.split(","):
-        key, _, source = part.strip().partition("=")
-        if key:
-            keys[key] = source or "api"
-    if keys:
-        return keys
-    file = Path(settings.store).parent / WRITE_KEY_FILE
-    if not file.exists():
-        if not draw:
-            return {}
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-            out.write(f"wk_{secrets.token_urlsafe(18)}\n")
-    return {file.read_text(encoding="utf-8").strip(): "api"}
-
-
 # ── workspaces and programs ────────────────────────────────────────────────────────────────────────
 
 
@@ -152,7 +117,8 @@ def patterns(pattern: str) -> Callable[[str], bool]:
     """A regular expression as a question, answered in linear time."""
     options = re2.Options()
     options.log_errors = False
-    search: Callable[[str], object] = re2.compile(pattern, options).search  # pyright: ignore[reportUnknownMemberType]
+    compiled: Any = re2.compile(pattern, options)  # pyright: ignore[reportUnknownMemberType]
+    search = cast(Callable[[str], object], compiled.search)
     return lambda text: search(text) is not None
 
 

@@ -16,17 +16,17 @@ import click
 from segue.errors import DefinitionError, InputError, OperatorError, SegueError
 
 COMMANDS = {
-    "new": "segue.cli.workspace:new",
-    "check": "segue.cli.workspace:check",
-    "run": "segue.cli.running:run",
-    "send": "segue.cli.sending:send",
-    "replay": "segue.cli.replaying:replay",
-    "why": "segue.cli.why:why",
-    "dead": "segue.cli.outbox:dead",
-    "retry": "segue.cli.outbox:retry",
-    "doctor": "segue.cli.doctor:doctor",
+    "new": ("workspace:new", "Make a workspace to change."),
+    "check": ("workspace:check", "Check a workspace, as a compiler does."),
+    "run": ("running:run", "Start Segue with a workspace."),
+    "send": ("sending:send", "Send one event to a running Segue."),
+    "why": ("why:why", "Tell what was decided for a customer, and why."),
+    "replay": ("replaying:replay", "Run a log through a workspace in virtual time."),
+    "dead": ("outbox:dead", "List messages that could not be delivered."),
+    "retry": ("outbox:retry", "Queue such messages again."),
+    "doctor": ("doctor:doctor", "Look over the installation."),
 }
-"""Every command, and where it lives."""
+"""Every command: where it lives, and what it does."""
 
 EXIT_CODES = {
     0: "it went well",
@@ -50,9 +50,14 @@ class Commands(click.Group):
         where = COMMANDS.get(cmd_name)
         if where is None:
             return None
-        module, _, name = where.partition(":")
-        command: click.Command = getattr(import_module(module), name)
+        module, _, name = where[0].partition(":")
+        command: click.Command = getattr(import_module(f"segue.cli.{module}"), name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """From the table: listing commands loads none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, does) for name, (_, does) in COMMANDS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -8,10 +8,9 @@ import click
 import httpx
 import msgspec
 
-from segue import wiring
 from segue.errors import NotHere, Refused
 from segue.kernel.values import Record, Value
-from segue.settings import Settings, read
+from segue.settings import Settings, local_url, read, write_keys
 
 T = TypeVar("T")
 
@@ -36,7 +35,7 @@ class Running:
     """A Segue that runs, as its clients see it."""
 
     def __init__(self, url: str, settings: Settings) -> None:
-        self.url = url.rstrip("/") or wiring.local_url(settings)
+        self.url = url.rstrip("/") or local_url(settings)
         self._token = settings.admin_token
 
     def send(self, path: str, body: object, answer: type[T], write_key: str) -> T:
@@ -97,7 +96,7 @@ def _refused(told: httpx.Response, problem: Problem) -> Refused:
 
 def write_key(settings: Settings) -> str:
     """A key to send events with: the first that is set, else the one kept beside the store."""
-    keys = wiring.write_keys(settings, draw=False)
+    keys = write_keys(settings, draw=False)
     if not keys:
         raise NotHere(
             "no write key is known here",

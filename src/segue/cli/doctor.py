@@ -13,10 +13,10 @@ from typing import Literal as OneOf
 
 import click
 import msgspec
-from rich.console import Console
 
 from segue import settings as setting, wiring
 from segue.cli import asking
+from segue.cli.terminal import terminal
 from segue.errors import SegueError
 from segue.hosts.zones import read_zone
 from segue.settings import Settings
@@ -61,7 +61,7 @@ def doctor(ctx: click.Context, folder: Path | None, store: str | None, as_json: 
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found)))
     else:
-        console = Console(highlight=False, soft_wrap=True)
+        console = terminal()
         for each in found:
             console.print(f"{_MARKS[each.state]} {each.what:<10} {each.found}")
             if each.do:
@@ -169,7 +169,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
         return
     with wiring.stored(path) as store:
         counts, program = store.counts(), store.current_program()
-    size = path.stat().st_size / 1e6
+    size = sum(part.stat().st_size for part in path.parent.glob(f"{path.name}*")) / 1e6
     found = f"{path}: {counts.profiles:,} profiles, {counts.events:,} events, {size:,.1f} MB"
     yield Finding(what="store", state="fine", found=found)
     if not program:

@@ -4,11 +4,11 @@ from contextlib import suppress
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from segue import wiring
 from segue.cli import asking
+from segue.cli.terminal import terminal
 from segue.errors import NotHere
 from segue.settings import Settings
 from segue.sim.report import moment
@@ -54,7 +54,7 @@ def dead(ctx: click.Context, store: str | None, limit: int, as_json: bool) -> No
     for row in rows:
         when = moment(row.settled_at) if row.settled_at is not None else ""
         table.add_row(row.id, row.profile, _what(row), str(row.attempts), when, row.detail)
-    Console().print(table)
+    terminal().print(table)
     click.echo("Try again: segue retry ID, or segue retry --all", err=True)
 
 

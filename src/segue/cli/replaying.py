@@ -13,6 +13,7 @@ from rich.table import Table
 
 from segue import wiring
 from segue.cli.spans import SPAN
+from segue.cli.terminal import terminal
 from segue.cli.workspace import checked
 from segue.connectors.files import Source
 from segue.errors import NotHere
@@ -148,7 +149,7 @@ def _report(
 
 
 def _print(told: reports.Report) -> None:
-    console = Console(highlight=False)
+    console = terminal()
     for line in reports.headline(told):
         console.print(line)
     for each in reports.tables(told):

@@ -17,14 +17,16 @@ from pathlib import Path
 from types import FrameType
 
 import click
+import uvicorn
 from rich.console import Console
 
 from segue import define, wiring
 from segue.cli import asking
+from segue.cli.terminal import terminal
 from segue.cli.workspace import checked
 from segue.errors import NotHere, PortTaken, SegueError
 from segue.server import app as server
-from segue.settings import Settings
+from segue.settings import Settings, local_url
 
 LOOK_S = 0.5
 """How often the workspace's files are looked at. Alternatives: a notifying library (one more
@@ -74,7 +76,7 @@ def run(
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    console = Console(highlight=False, soft_wrap=True)
+    console = terminal()
     loaded = checked(folder)
     _is_free(settings)
     with wiring.installed(settings) as segue, _signals() as stopped:
@@ -131,7 +133,7 @@ def _signals() -> Generator[list[Callable[[], None]]]:
             signal.signal(each, handler)
 
 
-def _when_started(running: server.uvicorn.Server, then: Callable[[], None]) -> threading.Thread:
+def _when_started(running: uvicorn.Server, then: Callable[[], None]) -> threading.Thread:
     """Say where to look once somebody would answer there."""
 
     def wait() -> None:
@@ -149,7 +151,7 @@ def _when_started(running: server.uvicorn.Server, then: Callable[[], None]) -> t
 def _say_where(
     console: Console, settings: Settings, segue: wiring.Installation, loaded: define.Loaded
 ) -> None:
-    url = wiring.local_url(settings)
+    url = local_url(settings)
     key = next(iter(segue.keys))
     assert loaded.plan is not None
     workspace = loaded.plan.workspace.name
@@ -172,7 +174,7 @@ def _say_where(
 
 def _at(settings: Settings) -> str:
     usual = settings.port == Settings().port
-    return "" if usual else f" --url {wiring.local_url(settings)}"
+    return "" if usual else f" --url {local_url(settings)}"
 
 
 def _store(settings: Settings) -> str:
@@ -193,7 +195,7 @@ def _follow(
     name: str,
     segue: wiring.Installation,
     console: Console,
-    running: server.uvicorn.Server,
+    running: uvicorn.Server,
 ) -> threading.Thread:
     """Publish the workspace when its files have changed and check clean."""
 
@@ -225,6 +227,7 @@ def republish(folder: Path, in_force: str, segue: wiring.Installation, console: 
             )
             return in_force
         if loaded.hash == in_force:
+            console.print(f"{folder} checks clean; program {in_force[:12]} is in force already")
             return in_force
         segue.host.publish(loaded.hash, wiring.encoded(loaded))
     except SegueError as error:

@@ -87,7 +87,7 @@ def send(
         told = traits | (properties if only_traits else {})
         batch.append({"type": "identify", "messageId": own, "traits": told, **common})
     if not only_traits:
-        named = {"type": "track", "event": event, "properties": properties}
+        named: Record = {"type": "track", "event": event, "properties": properties}
         batch.append({**named, "messageId": mark, **common})
     running = asking.Running(url, settings)
     taken = running.send("/v1/batch", {"batch": batch}, Taken, key or asking.write_key(settings))

@@ -6,11 +6,11 @@ from urllib.parse import quote
 
 import click
 import msgspec
-from rich.console import Console
 from rich.text import Text
 
 from segue import wiring
 from segue.cli import asking
+from segue.cli.terminal import terminal
 from segue.errors import NoSuchThing, NotHere, Refused
 from segue.kernel.values import Instant
 from segue.server import admin
@@ -95,7 +95,7 @@ def _only(entry: Entry, message: str) -> Entry | None:
 
 
 def _print(timeline: dict[str, Any], *, checks: bool) -> None:
-    console = Console(highlight=False)
+    console = terminal()
     console.print(f"[bold]{timeline['name']}[/bold] · profile {timeline['profile']}\n")
     day = ""
     for entry in reversed(timeline["entries"]):
