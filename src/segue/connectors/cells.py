@@ -11,13 +11,10 @@ from functools import lru_cache
 from typing import cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from segue.connectors.limits import INSTANT_MAX, INSTANT_MIN
+from segue.connectors.limits import EXACT_MAX, INSTANT_MAX, INSTANT_MIN
 from segue.connectors.mapping import Field, Time, places
 from segue.errors import MappingWrong
 from segue.kernel.values import Instant, Value
-
-EXACT_MAX = 1 << 53
-"""Beyond this, readers of JSON no longer agree what a whole number is."""
 
 Cell = object
 """What a row holds: text from CSV, any JSON value from JSON lines."""

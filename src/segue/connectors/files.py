@@ -238,7 +238,8 @@ def detect(path: str | Path) -> Mapping | None:
         if one.format == "csv" and set(one.columns()) <= set(header):
             return one
     raise SourceUnreadable(
-        f"{path}:1: no packaged mapping fits the columns {', '.join(header)}; say which, or write one"
+        f"{path}:1: no packaged mapping fits the columns {', '.join(header)}; "
+        "say which, or write one"
     )
 
 

@@ -14,7 +14,6 @@ Rule 4: `eventId` is not unique by HubSpot's own word, so an event's id follows 
 
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import Any
 
 from segue.connectors.limits import CHANGES_MAX
 from segue.connectors.webhook import (
@@ -30,6 +29,7 @@ from segue.connectors.webhook import (
     email,
     filled,
     header,
+    members,
     read,
     record,
     same,
@@ -92,7 +92,7 @@ def _translated(
     body: bytes, now: Instant, user_by: UserBy, contact_of: Mapping[str, str]
 ) -> Verified:
     said = decoded(body)
-    changes: list[Any] = said if isinstance(said, list) else [said]  # pyright: ignore[reportUnknownVariableType]
+    changes = members(said) if isinstance(said, list) else [said]
     if len(changes) > CHANGES_MAX:
         raise Unreadable(f"{len(changes)} changes; at most {CHANGES_MAX} come at once")
     events: list[Event] = []

@@ -60,6 +60,9 @@ GROUPS_CLOSED_MAX = 100_000
 IDENTIFIED_MAX = 1_000_000
 """Customers whose traits were told already; beyond, the oldest may be told again."""
 
+EXACT_MAX = 1 << 53
+"""A cell's number; rejected beyond, where readers of JSON no longer agree what it is."""
+
 INSTANT_MIN = 0
 """Before 1970 a time in a file is a mistake."""
 

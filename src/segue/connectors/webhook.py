@@ -134,10 +134,14 @@ def record(value: object) -> Body:
     return cast(Body, value) if isinstance(value, dict) else {}
 
 
+def members(value: object) -> list[object]:
+    """What is in a JSON list; nothing where it is none."""
+    return cast(list[object], value) if isinstance(value, list) else []
+
+
 def records(value: object) -> list[Body]:
     """The objects in a list."""
-    found = cast(list[object], value) if isinstance(value, list) else []
-    return [cast(Body, one) for one in found if isinstance(one, dict)]
+    return [cast(Body, one) for one in members(value) if isinstance(one, dict)]
 
 
 def word(value: object) -> str:

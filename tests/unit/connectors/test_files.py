@@ -18,7 +18,9 @@ name: shop
 time: {column: when}
 event:
   column: what
-  names: {view: Product Viewed, buy: {name: Order Completed, properties: {total: {column: price, type: number}}}}
+  names:
+    view: Product Viewed
+    buy: {name: Order Completed, properties: {total: {column: price, type: number}}}
 user: who
 properties:
   product_id: {column: product, type: id}
@@ -203,7 +205,14 @@ event: {column: bill, prefixes: {C: Order Refunded}, otherwise: Order Completed}
 user: who
 identify: {email: {template: "{who}@example.com"}}
 skip: [{column: who, empty: true, reason: no customer}]
-group: {by: bill, within: 60, items: products, item: {product_id: product, quantity: {column: n, type: number, absolute: true}}, items_max: 2, count: lines, totals: {total: [n, price]}}
+group:
+  by: bill
+  within: 60
+  items: products
+  item: {product_id: product, quantity: {column: n, type: number, absolute: true}}
+  items_max: 2
+  count: lines
+  totals: {total: [n, price]}
 """
 BILLS = "when,bill,who,product,n,price\n"
 
@@ -269,7 +278,8 @@ def test_a_bad_line_leaves_its_bill_as_it_was(tmp_path: Path) -> None:
 def test_json_lines_are_mapped_by_path_and_exploded(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(
-        '{"who": 90071992547409931, "events": [{"t": 2, "k": {"n": "view"}}, {"t": 1, "k": {"n": "view"}}]}\n'
+        '{"who": 90071992547409931, "events":'
+        ' [{"t": 2, "k": {"n": "view"}}, {"t": 1, "k": {"n": "view"}}]}\n'
         "{broken\n"
         '{"who": "bo", "events": 7}\n'
         '\n{"who": "bo", "events": [{"t": 3, "k": {"n": "view"}}]}\n'
@@ -288,9 +298,13 @@ def test_json_lines_are_mapped_by_path_and_exploded(tmp_path: Path) -> None:
 def test_segment_messages_are_read_as_they_stand(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text(
-        '{"type":"track","event":"B","userId":"ana","messageId":"m2","timestamp":"2024-05-01T10:00:00Z","receivedAt":"2024-05-01T10:00:05Z"}\n'
-        '{"type":"identify","userId":"ana","messageId":"m1","traits":{"email":"a@example.com"},"timestamp":"2024-05-01T09:00:00Z","context":{"consent":{"categoryPreferences":{"offers":true}}}}\n'
-        '{"batch":[{"type":"track","event":"C","userId":"bo","messageId":"m3"},{"type":"dance","userId":"bo"}],"sentAt":"2024-05-01T11:00:00Z"}\n'
+        '{"type":"track","event":"B","userId":"ana","messageId":"m2",'
+        '"timestamp":"2024-05-01T10:00:00Z","receivedAt":"2024-05-01T10:00:05Z"}\n'
+        '{"type":"identify","userId":"ana","messageId":"m1","traits":{"email":"a@example.com"},'
+        '"timestamp":"2024-05-01T09:00:00Z",'
+        '"context":{"consent":{"categoryPreferences":{"offers":true}}}}\n'
+        '{"batch":[{"type":"track","event":"C","userId":"bo","messageId":"m3"},'
+        '{"type":"dance","userId":"bo"}],"sentAt":"2024-05-01T11:00:00Z"}\n'
         '{"type":"track","event":"X","userId":"ana"}\n'
     )
     source = Source(path)
@@ -306,7 +320,8 @@ def test_segment_messages_are_read_as_they_stand(tmp_path: Path) -> None:
 def test_a_known_files_mapping_is_found_by_its_columns(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text(
-        "event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session\n"
+        "event_time,event_type,product_id,category_id,category_code,brand,price,"
+        "user_id,user_session\n"
     )
     found = detect(path)
     assert found is not None
@@ -345,7 +360,7 @@ def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
     ("text", "said"),
     [
         (SHOP.replace("column: when", "colum: when"), r"shop\.yaml:3: time: .*colum"),
-        (SHOP.replace("type: id", "type: idd"), r"shop\.yaml:8: properties.*idd"),
+        (SHOP.replace("type: id", "type: idd"), r"shop\.yaml:10: properties.*idd"),
         (SHOP.replace("user: who", ""), "neither `user` nor `anonymous`"),
         (SHOP + "each: x\n", "each: only a JSON line"),
         ("a: [", r"shop\.yaml:"),

@@ -66,7 +66,9 @@ def test_the_invoices_of_online_retail_equal_a_naive_recount() -> None:
         if one.event.kind == "track":
             said = one.event.properties
             assert said["order_id"] not in seen
-            seen[str(said["order_id"])] = (one.event.name, said["total"], said["lines"])  # type: ignore[assignment]
+            assert isinstance(said["total"], float)
+            assert isinstance(said["lines"], int)
+            seen[str(said["order_id"])] = (one.event.name, said["total"], said["lines"])
     assert source.report.rows == 541_909
     assert source.report.skipped == {"no customer": 135_080}
     assert source.report.rejected == source.report.late == 0

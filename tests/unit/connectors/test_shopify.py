@@ -1,4 +1,4 @@
-"""Shopify's deliveries: believed only when signed, counted once, ids exact, in ecommerce's words."""
+"""Shopify's deliveries: believed only when signed, counted once, with exact ids."""
 
 import json
 from typing import Any

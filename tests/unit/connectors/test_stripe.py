@@ -202,8 +202,16 @@ def test_a_subscription_starts_with_or_without_a_trial() -> None:
         ({"status": "past_due"}, {"status": "active"}, ["Subscription Past Due"]),
         ({"status": "active"}, {"status": "past_due"}, ["Subscription Recovered"]),
         ({"status": "active"}, {"status": "incomplete"}, ["Subscription Started"]),
-        ({"cancel_at_period_end": True}, {"cancel_at_period_end": False}, ["Subscription Cancellation Scheduled"]),
-        ({"cancel_at_period_end": False}, {"cancel_at_period_end": True}, ["Subscription Cancellation Withdrawn"]),
+        (
+            {"cancel_at_period_end": True},
+            {"cancel_at_period_end": False},
+            ["Subscription Cancellation Scheduled"],
+        ),
+        (
+            {"cancel_at_period_end": False},
+            {"cancel_at_period_end": True},
+            ["Subscription Cancellation Withdrawn"],
+        ),
         ({"current_period_start": 20}, {"current_period_start": 10}, ["Subscription Renewed"]),
         ({}, {"items": subscription(1000)["items"]}, ["Subscription Upgraded"]),
         ({}, {"items": subscription(3000)["items"]}, ["Subscription Downgraded"]),

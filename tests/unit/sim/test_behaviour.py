@@ -1,7 +1,8 @@
-"""The fitted behaviour reproduces what it was fitted on: lengths, mix, conversion, tempo, prices."""
+"""The fitted behaviour reproduces what it was fitted on: length, mix, conversion, tempo, price."""
 
 import os
 from collections import Counter, defaultdict
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from statistics import mean, quantiles
@@ -79,7 +80,7 @@ def test_drawn_sessions_have_the_marginals_of_the_real_ones() -> None:
     bought = sum(any(deed.act == "purchase" for deed in deeds) for deeds in drawn)
     assert bought / len(drawn) == pytest.approx(buying / len(real), rel=0.15)
 
-    gaps_real = [b[1] - a[1] for events in real.values() for a, b in zip(events, events[1:])]  # noqa: B905, RUF007
+    gaps_real = [b[1] - a[1] for events in real.values() for a, b in pairwise(events)]
     gaps_drawn = [deed.after_ms for deeds in drawn for deed in deeds[1:]]
     for found, wanted in zip(quantiles(gaps_drawn, n=10), quantiles(gaps_real, n=10), strict=True):
         assert found == pytest.approx(wanted, rel=0.1)

@@ -1,4 +1,4 @@
-"""A benchmark's events: in order, each once, as many as asked for, from the real log if it is there."""
+"""A benchmark's events: in order, each once, as many as asked for, real ones where there are."""
 
 import os
 from collections import Counter
