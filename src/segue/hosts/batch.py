@@ -123,6 +123,7 @@ class Batch:
         program: Program,
         zones: Zones,
         needs_history: Callable[[str], bool],
+        occasions: dict[ProfileId, int],
         now: Instant,
     ) -> None:
         self.works: dict[ProfileId, Work] = {}
@@ -138,7 +139,8 @@ class Batch:
         self._now = now
         self._accepted: set[str] = set()
         """Ids of events accepted before, or in this batch."""
-        self._occasions = 0
+        self._occasions = occasions
+        """How many questions and calls each profile had at this instant, for their ids."""
 
     # ── reading, in as few questions to the store as there are kinds ──
 
@@ -151,6 +153,9 @@ class Batch:
                 wanted[self._cache.heir(arrival.profile)] = None
         wanted |= dict.fromkeys((*docket.wakes, *docket.adopts))
         self._read_profiles(wanted)
+        if self.heirs:
+            # A name from the cache may be older than another process's merge.
+            self.named = {name: self._heir(profile) for name, profile in self.named.items()}
         events = [a.input for a in docket.arrivals if isinstance(a.input, Event)]
         if events:
             self._accepted = self._store.seen([(self._likely(e), e.id) for e in events])
@@ -246,8 +251,9 @@ class Batch:
             self._step(work, given, f"consented:{given.channel}/{given.topic}")
             return Answer(status="accepted", at=self._now, profile=work.profile.id)
         if not given.id:
-            self._occasions += 1
-            own = identity.occasion(work.profile.id, self._now, self._occasions)
+            number = self._occasions.get(work.profile.id, 0) + 1
+            self._occasions[work.profile.id] = number
+            own = identity.occasion(work.profile.id, self._now, number)
             given = msgspec.structs.replace(given, id=own)
         kind = "asked" if isinstance(given, Asked) else "called"
         effects = self._step(work, given, f"{kind}:{given.id}")

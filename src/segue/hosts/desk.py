@@ -50,6 +50,8 @@ class Desk:
         self._zones = zones
         self._program = program
         self._covered: dict[str, bool] = {}
+        self._at = Instant(-1)
+        self._occasions: dict[ProfileId, int] = {}
 
     @property
     def program(self) -> Program:
@@ -69,9 +71,18 @@ class Desk:
 
     def answer(self, docket: Docket, now: Instant) -> Answered:
         """Step all of a docket and save it in one commit."""
+        if now != self._at:
+            self._at = now
+            self._occasions = {}
         for _ in range(COMMIT_TRIES_MAX):
             batch = Batch(
-                self.store, self.cache, self._program, self._zones, self._needs_history, now
+                self.store,
+                self.cache,
+                self._program,
+                self._zones,
+                self._needs_history,
+                self._occasions,
+                now,
             )
             try:
                 return self._answer(batch, docket)

@@ -4,8 +4,8 @@ QUEUE_MAX = 20_000
 """Arrivals waiting; a submission beyond is refused whole with `QueueFull` (HTTP 429)."""
 
 BATCH_SIZE_MAX = 512
-"""Arrivals in one commit. Alternatives: 100 (more fsyncs per event under load), 2,000 (a
-question then waits 0.2 s behind an import)."""
+"""Arrivals in one commit; the rest takes the next. Alternatives: 100 (more fsyncs per event
+under load), 2,000 (a question then waits 0.2 s behind an import)."""
 
 PROMPT_SIZE_MAX = 50
 """Submissions up to this size take the prompt lane; larger ones are imports."""
@@ -60,3 +60,7 @@ UNAVAILABLE_PAUSE_MS = 200
 
 STOP_MS_MAX = 10_000
 """How long `stop` waits for the queue to drain and for couriers to come back."""
+
+ZONES_MAX = 2_000
+"""Zone names remembered, unknown ones included (the database has about 600); beyond, the
+unknown ones are forgotten and looked for again when they come."""

@@ -14,7 +14,16 @@ import msgspec
 from segue.hosts.arrivals import Arrival
 from segue.hosts.ports import Outcome
 from segue.hosts.retry import next_try
-from segue.kernel.effects import Effect, Send
+from segue.kernel.effects import (
+    AssignTask,
+    CallWebhook,
+    ChangeAudience,
+    Effect,
+    Emit,
+    Send,
+    Show,
+    Withdraw,
+)
 from segue.kernel.inputs import Reported
 from segue.kernel.values import NEVER, Instant
 from segue.stores.ports import QueuedSend, Settlement
@@ -33,10 +42,20 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def channel_of(effect: Effect) -> str:
-    """The channel that carries an effect."""
-    if isinstance(effect, Send):
-        return effect.channel
-    return {"audience": "ads", "call": "webhook", "assign": "task"}[effect.__struct_config__.tag]  # type: ignore[index]
+    """The channel that carries an effect; empty for what is carried out by the commit."""
+    match effect:
+        case Send() | Show():
+            return effect.channel
+        case ChangeAudience():
+            return "ads"
+        case CallWebhook():
+            return "webhook"
+        case AssignTask():
+            return "task"
+        case Emit() | Withdraw():
+            return ""
+        case _:
+            assert_never(effect)
 
 
 def not_after(effect: Effect) -> Instant:

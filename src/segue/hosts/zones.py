@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import resources
 from zoneinfo import ZoneInfo
 
+from segue.hosts.limits import ZONES_MAX
 from segue.kernel.calendar import Zone
 
 FIRST_YEAR = 1970
@@ -26,9 +27,6 @@ LAST_YEAR = 2100
 _ALWAYS = -(1 << 53)
 _STEP_S = 14 * 86_400
 """The closest changes of any zone since 1970 lie four weeks apart (Ramadan in Morocco)."""
-
-ZONES_MAX = 2_000
-"""Different names remembered, unknown ones included; the database has about 600."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+\-]{0,31}(/[A-Za-z0-9_+\-]{1,31}){0,2}\Z")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -113,14 +114,14 @@ class World:
     ) -> Arrival:
         self.count += 1
         kind = "identify" if "traits" in more else "track"
-        fields = {"id": f"m{self.count}", "kind": kind, **more}
+        fields: Any = {"id": f"m{self.count}", "kind": kind, **more}
         return Arrival(
             input=Event(
                 name=name,
                 at=Instant(at),
                 user_id=user,
                 anonymous_id=anonymous,
-                **fields,  # type: ignore[arg-type]
+                **fields,
             ),
             source="test",
         )
@@ -139,8 +140,8 @@ class World:
             input=Asked(id="", placements=("top",)), user_id=user, anonymous_id=anonymous
         )
 
-    def reported(self, send_id: str, outcome: str, user: str = "") -> Arrival:
-        return Arrival(input=Reported(send_id=send_id, outcome=outcome), user_id=user)  # type: ignore[arg-type]
+    def reported(self, send_id: str, outcome: Any, user: str = "") -> Arrival:
+        return Arrival(input=Reported(send_id=send_id, outcome=outcome), user_id=user)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from segue.hosts.clock import ManualClock, SystemClock
 from segue.hosts.embedded import Embedded
 from segue.hosts.facts import Fact
 from segue.hosts.ports import Outcome
+from segue.hosts.verdicts import channel_of
 from segue.kernel.inputs import Event
 from segue.kernel.values import Instant
 from segue.stores.memory import MemoryStore
@@ -136,7 +137,10 @@ def test_a_small_submission_does_not_wait_for_an_import(host: Embedded, world: A
 
 
 def test_a_callers_mistake_does_not_end_the_loop(host: Embedded, world: Any) -> None:
-    host.submit([world.event("Product Viewed", "ana", 1)], lambda _: 1 / 0)  # type: ignore[arg-type,return-value]
+    def careless(answers: list[Answer]) -> None:
+        raise RuntimeError("a bug in a caller")
+
+    host.submit([world.event("Product Viewed", "ana", 1)], careless)
     assert host.ask([world.event("Product Viewed", "ana", 1)])[0].status == "accepted"
 
 
@@ -256,7 +260,7 @@ def test_a_courier_that_hangs_stops_only_its_own_channel(
     )
     move(host, 11_000)
     eventually(lambda: [r.state for r in store.outbox("done")] == ["done"])
-    assert [row.effect.channel for row in store.outbox("claimed")] == ["email"]  # type: ignore[union-attr]
+    assert [channel_of(row.effect) for row in store.outbox("claimed")] == ["email"]
     # Its time is over: the message is unknown, a new worker takes the next one.
     move(host, 11_000 + dispatch.DELIVERY_MS_MAX)
     eventually(lambda: [row.detail for row in store.outbox("unknown")] == ["no answer within 60 s"])
@@ -410,6 +414,30 @@ def test_a_stale_commit_is_answered_afresh(host: Embedded, world: Any, store: Me
         other.stop()
     [profile] = store.profiles()
     assert [len(trail.times) for trail in profile.trails.values()] == [11]
+
+
+def test_what_another_process_merged_is_found_with_its_heir(
+    host: Embedded, world: Any, store: MemoryStore
+) -> None:
+    """This host's cache still holds the absorbed profile, and its name."""
+    host.ask(
+        [
+            world.event("Product Viewed", "ana", 1),
+            world.event("Product Viewed", at=1, anonymous="phone"),
+        ]
+    )
+    other = Embedded(store, world.Provider(), patterns=world.patterns, clock=ManualClock(1_000))
+    other.start()
+    try:
+        [merged] = other.ask([world.event("Signed In", "ana", 1, anonymous="phone")])
+    finally:
+        other.stop()
+    for _ in range(2):
+        [late] = host.ask([world.event("Product Viewed", at=1, anonymous="phone")])
+        assert (late.status, late.profile) == ("accepted", merged.profile)
+    [asked] = host.ask([world.asked("ana")])
+    assert asked.profile == merged.profile
+    assert store.counts().profiles == 1
 
 
 # ── publishing, watching, stopping ──

@@ -197,6 +197,12 @@ def test_a_question_is_answered_with_what_its_placement_shows(engine: Engine, wo
     assert answer.question != engine.feed(world.asked("ana"), 11).question
 
 
+def test_two_questions_at_one_instant_have_two_ids(engine: Engine, world: Any) -> None:
+    ids = [engine.feed(world.asked("ana"), 10).question for _ in range(2)]
+    ids += [one.question for one in engine.feed_all([world.asked("ana"), world.asked("ben")], 10)]
+    assert len(set(ids)) == 4
+
+
 def test_a_question_by_a_stranger_makes_a_profile(engine: Engine, world: Any) -> None:
     answer = engine.feed(world.asked(anonymous="phone"), 10)
     assert (answer.status, answer.shows) == ("accepted", ())
