@@ -92,7 +92,7 @@ def _translated(
     body: bytes, now: Instant, user_by: UserBy, contact_of: Mapping[str, str]
 ) -> Verified:
     said = decoded(body)
-    changes = members(said) if isinstance(said, list) else [said]
+    changes = members(said) if body.lstrip().startswith(b"[") else [said]
     if len(changes) > CHANGES_MAX:
         raise Unreadable(f"{len(changes)} changes; at most {CHANGES_MAX} come at once")
     events: list[Event] = []
