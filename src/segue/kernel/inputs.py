@@ -112,10 +112,13 @@ class Adopted(msgspec.Struct, frozen=True, tag="adopted"):
     """A new program is in force: `history` is the profile's events, oldest first.
 
     Given once per profile and program, so that aggregates that the profile does not keep
-    yet can be computed. Events in it are not answered again.
+    yet can be computed. Events in it are not answered again. `runs` says for each journey
+    what becomes of the runs of older programs: they finish on the old one (`drain`, also
+    where nothing is said), go on in the new one at the step of the same id (`migrate`), or end.
     """
 
     history: tuple[tuple[Event, Instant], ...]
+    runs: dict[str, OneOf["drain", "migrate", "exit"]] = {}
 
 
 Input: TypeAlias = Event | Woke | Asked | Reported | Consented | Called | Merged | Adopted

@@ -7,10 +7,12 @@ Rule 3: a way of an adaptive branch gives way to a stronger one only, unless it 
 Rule 4: a run that an input can't concern is not asked at all (`_concerned`).
 """
 
-from segue.kernel import ledger, limits, plan, walk
+from collections.abc import Mapping
+
+from segue.kernel import ledger, limits, plan, schedule, walk
 from segue.kernel.inputs import Event
 from segue.kernel.profile import Entered, Profile, Run
-from segue.kernel.program import LinkedJourney
+from segue.kernel.program import LinkedJourney, Program
 from segue.kernel.trace import RunChanged
 from segue.kernel.turn import Turn
 from segue.kernel.values import NEVER, Instant, Record, later
@@ -37,6 +39,19 @@ def enter_on_call(turn: Turn, name: str, properties: Record, call_id: str) -> No
     for linked in turn.program.call_entries.get(name, ()):
         if linked.condition.holds(turn.for_profile()):
             _enter(turn, linked.journey, properties, call_id)
+
+
+def enter_on_time(turn: Turn) -> None:
+    """Start the runs for which a date or a schedule has come."""
+    for linked in schedule.come(turn):
+        if linked.condition.holds(turn.for_profile()):
+            _enter(turn, linked.journey, {}, "schedule")
+
+
+def stands_still(program: Program, run: Run) -> bool:
+    """Whether the run's journey is paused in such a way that its waits stand still."""
+    today = program.states.get(run.journey)
+    return today is not None and today.state == "paused" and not today.waits_go_on
 
 
 def _enter(turn: Turn, linked: LinkedJourney, properties: Record, cause: str) -> None:
@@ -145,7 +160,7 @@ def _watch_one(turn: Turn, linked: LinkedJourney, run: Run, event: Event | None)
     if walk.reach_goal(turn, linked, run, event):
         return
     run.check_at = Instant(scene.until)
-    if _adapt(turn, linked, run):
+    if stands_still(turn.program, run) or _adapt(turn, linked, run):
         return
     run.check_at = Instant(min(run.check_at, scene.until))
     if run.lingers_to is not None:
@@ -212,6 +227,21 @@ def _stop_lingering(turn: Turn, linked: LinkedJourney, run: Run) -> None:
             walk.finish(turn, run, "completed", "")
     elif not walk.still_open(turn, linked, run, onward):
         walk.walk(turn, linked, run, onward)
+
+
+def carry_over(turn: Turn, modes: Mapping[str, str]) -> None:
+    """A new program is in force: runs of older ones drain, migrate or exit, as was decided."""
+    for run in list(turn.profile.runs):
+        mode = modes.get(run.journey, "drain")
+        if run.program == turn.program.name or mode == "drain":
+            continue
+        linked = turn.program.journey(turn.program.name, run.journey)
+        if mode == "exit":
+            walk.finish(turn, run, "published", "")
+        elif linked is None or run.step not in linked.nodes:
+            walk.finish(turn, run, "step_gone", run.step)
+        else:
+            run.program = turn.program.name
 
 
 def settle_open(turn: Turn) -> None:

@@ -34,6 +34,7 @@ def absorb(turn: Turn, other: Profile) -> None:
     _sessions(mine, other)
     mine.segments = unite(mine.segments, other.segments, min)
     mine.segments_due = {}
+    mine.scheduled = {}
     mine.silences = unite(mine.silences, other.silences, _later_silence)
     mine.entered = unite(mine.entered, other.entered, _add_entered)
     mine.assignments = {

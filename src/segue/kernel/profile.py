@@ -249,6 +249,8 @@ class Profile(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Variants and holdouts drawn, by stream."""
     bought: dict[str, int] = {}
     """Products bought, and when last."""
+    scheduled: dict[str, int] = {}
+    """When the entries on a date or a schedule come next, by `journey#place of the entry`."""
     wake_at: Instant = NEVER
     orders: int = 0
     """Conversions, whoever reported them."""

@@ -151,6 +151,12 @@ class LinkedEntry:
         self.condition = linker.compile(entry.when)
 
 
+def _schedule_bit(entry: plan.OnDate | plan.OnSchedule, linker: Linker) -> int:
+    if isinstance(entry, plan.OnDate):
+        return linker.bit("traits")
+    return linker.bit("traits") | linker.bit(f"segment:{entry.segment}")
+
+
 class LinkedSuppression:
     """A suppression rule with its closure."""
 
@@ -242,9 +248,12 @@ class Program:
         self.entries: dict[str, list[LinkedEntry]] = {}
         self.segment_entries: dict[tuple[str, str], list[LinkedEntry]] = {}
         self.call_entries: dict[str, list[LinkedEntry]] = {}
+        self.scheduled: dict[str, LinkedEntry] = {}
+        self.schedule_needs = 0
+        """Bits of what decides when the scheduled entries come next."""
         for journey in journeys:
             linked = self.journeys[self.name, journey.name]
-            for entry in journey.entries:
+            for place, entry in enumerate(journey.entries):
                 one = LinkedEntry(entry, linked, linker)
                 match entry:
                     case plan.OnEvent(events=events):
@@ -255,7 +264,8 @@ class Program:
                     case plan.OnCall():
                         self.call_entries.setdefault(journey.name, []).append(one)
                     case plan.OnDate() | plan.OnSchedule():
-                        pass
+                        self.scheduled[f"{journey.name}#{place}"] = one
+                        self.schedule_needs |= _schedule_bit(entry, linker)
 
     def _listened(self) -> Iterable[str]:
         """Names of events that something in the program waits for or counts."""

@@ -25,6 +25,7 @@ from segue.kernel import (
     merge,
     models,
     placements,
+    schedule,
     segments,
     session,
     walk,
@@ -90,6 +91,8 @@ def step(program: Program, profile: Profile, said: Input, now: Instant) -> Step:
         case _:
             assert_never(said)
     _settle(turn)
+    if program.scheduled or profile.scheduled:
+        schedule.plan_ahead(turn)
     ledger.prune(profile, program.workspace.ledger_ms, now)
     profile.wake_at = wake_at(program, profile)
     return Step(profile, tuple(turn.effects), tuple(turn.notes))
@@ -152,6 +155,7 @@ def _fall_due(turn: Turn) -> None:
         ledger.end_offer(turn, offer, "expired")
     derived.ripen(turn)
     _react(turn, None)
+    journeys.enter_on_time(turn)
     _settle(turn)
 
 
@@ -353,6 +357,7 @@ def _adopt(turn: Turn, said: Adopted) -> None:
     profile.segments_due = {k: v for k, v in profile.segments_due.items() if k in known}
     profile.silences = {k: v for k, v in profile.silences.items() if k in program.derived}
     profile.program = program.name
+    journeys.carry_over(turn, said.runs)
     turn.dirty = EVERYTHING
     _score(turn)
 
@@ -369,8 +374,11 @@ def wake_at(program: Program, profile: Profile) -> Instant:
         earliest = min(earliest, *profile.segments_due.values())
     for silence in profile.silences.values():
         earliest = min(earliest, silence.due_at)
+    for at in profile.scheduled.values():
+        earliest = min(earliest, at)
     for run in profile.runs:
-        earliest = min(earliest, run.due_at, run.check_at)
+        due_at = NEVER if journeys.stands_still(program, run) else run.due_at
+        earliest = min(earliest, due_at, run.check_at)
     for proposal in profile.proposals:
         earliest = min(earliest, proposal.retry_at)
     for offer in profile.offers:

@@ -20,6 +20,7 @@ from segue.kernel.inputs import Event
 from segue.kernel.predicate import Condition
 from segue.kernel.profile import Offer, Profile, Proposal, Run, Sent
 from segue.kernel.program import LinkedJourney, LinkedMessage, LinkedNode, LinkedWatch
+from segue.kernel.schedule import instant_from
 from segue.kernel.trace import Drawn, RunChanged
 from segue.kernel.turn import Turn
 from segue.kernel.values import NEVER, Instant, Record, Value, later
@@ -230,10 +231,10 @@ def _wait(
                 return node.next
             run.due_at = opens
         case plan.WaitDate():
-            date = at.conditions[0].ask(turn.for_run(run))
-            if isinstance(date, bool) or not isinstance(date, int | float):
+            date = instant_from(at.conditions[0].ask(turn.for_run(run)), turn.scene.zone)
+            if date is None:
                 return node.missing
-            due = Instant(int(date) + node.offset_ms)
+            due = Instant(date + node.offset_ms)
             if due <= turn.now:
                 return node.next
             run.due_at = Instant(min(due, NEVER))

@@ -5,7 +5,7 @@ import pytest
 from segue.kernel import plan
 from segue.kernel.effects import AssignTask, CallWebhook, ChangeAudience, Emit
 from segue.kernel.expression import Aggregate, Compare, InSegment, Literal, Path, Stream
-from segue.kernel.inputs import Called
+from segue.kernel.inputs import Adopted, Called
 from segue.kernel.trace import Drawn, RunChanged
 from segue.kernel.values import Instant, Millis
 from tests.unit.kernel.customers import (
@@ -674,3 +674,136 @@ def test_in_segment_and_in_journey_can_be_asked() -> None:
     ana.identify(tier="gold")
     ana.does("Started")
     assert ana.sent == ["hello/email"]
+
+
+def test_a_new_program_drains_migrates_or_exits_the_runs_of_the_old_one() -> None:
+    steps = (wait("w", HOUR, "s"), send("s", "hello"))
+    for mode, story in (
+        ("drain", ["hello/email"]),
+        ("migrate", ["reminder/email"]),
+        ("exit", []),
+    ):
+        old = program(journey("j", *steps), messages=(HELLO,))
+        ana = Customer(old)
+        ana.does("Started")
+        ana.program = program(
+            journey("j", steps[0], send("s", "reminder")),
+            messages=(REMINDER,),
+            name="p2",
+            older=(("p1", old.plan),),
+        )
+        ana.say(Adopted(history=(), runs={"j": mode}))  # type: ignore[dict-item]
+        ana.passes(HOUR)
+        assert ana.sent == story
+
+
+def test_migrating_to_a_journey_without_the_step_ends_the_run_and_names_it() -> None:
+    old = program(journey("j", wait("w", HOUR, plan.END)))
+    ana = Customer(old)
+    ana.does("Started")
+    ana.program = program(
+        journey("j", wait("v", HOUR, plan.END)), name="p2", older=(("p1", old.plan),)
+    )
+    ana.say(Adopted(history=(), runs={"j": "migrate"}))
+    assert ana.all(RunChanged)[-1].reason == "step_gone"
+    assert ana.all(RunChanged)[-1].detail == "w"
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_waits_of_a_paused_journey_go_on_or_stand_still(goes_on: bool) -> None:
+    steps = (
+        wait("w", HOUR, "set"),
+        plan.SetTrait(id="set", next=plan.END, traits={"done": Literal(True)}),
+    )
+    old = program(journey("j", *steps))
+    ana = Customer(old)
+    ana.does("Started")
+    paused = journey("j", *steps, state="paused", waits_go_on=goes_on)
+    ana.program = program(paused, name="p2", older=(("p1", old.plan),))
+    ana.say(Adopted(history=()))
+    ana.passes(2 * HOUR)
+    assert ("done" in ana.profile.traits) is goes_on
+    ana.program = program(journey("j", *steps), name="p3", older=(("p1", old.plan),))
+    ana.say(Adopted(history=()))
+    assert ana.profile.traits["done"] is True
+
+
+# ── dates and schedules ──
+
+
+def dated(**more: object) -> plan.OnDate:
+    return plan.OnDate(trait="born", **more)  # type: ignore[arg-type]
+
+
+def test_a_date_in_a_trait_enters_at_its_instant_moved_by_the_offset() -> None:
+    made = journey("j", send("s", "hello"), entries=(dated(offset_ms=Millis(-HOUR)),))
+    ana = Customer(program(made, messages=(HELLO,)))
+    ana.identify(born="2025-10-09T12:00:00Z")
+    ana.passes(2 * HOUR - 1)
+    assert ana.sent == []
+    ana.passes(1)
+    assert ana.sent == ["hello/email"]
+    ana.passes(400 * DAY)
+    assert len(ana.sent) == 1
+
+
+def test_a_date_that_changes_or_goes_away_is_followed() -> None:
+    made = journey("j", send("s", "hello"), entries=(dated(),))
+    ana = Customer(program(made, messages=(HELLO,)))
+    ana.identify(born=MORNING + HOUR)
+    ana.identify(born=MORNING + 3 * HOUR)
+    ana.passes(2 * HOUR)
+    assert ana.sent == []
+    ana.identify(**{"$unset": ["born"]})
+    ana.passes(DAY)
+    assert ana.sent == []
+    ana.identify(born="2020-01-01")
+    assert ana.profile.scheduled == {}
+
+
+def test_a_birthday_comes_every_year_at_a_minute_of_the_local_day() -> None:
+    made = journey("j", send("s", "hello"), entries=(dated(yearly=True, at=8 * 60),))
+    ana = Customer(program(made, messages=(HELLO,)))
+    ana.identify(born="1988-10-10")
+    ana.passes(23 * HOUR)
+    assert ana.sent == ["hello/email"]
+    ana.delivers()
+    ana.passes(365 * DAY)
+    ana.delivers()
+    assert len(ana.sent) == 2
+
+
+def test_a_leap_day_comes_in_leap_years_alone() -> None:
+    made = journey("j", send("s", "hello"), entries=(dated(yearly=True),))
+    ana = Customer(program(made, messages=(HELLO,)))
+    ana.identify(born="1988-02-29")
+    assert ana.profile.scheduled == {"j#0": 1_835_395_200_000}  # 2028-02-29
+
+
+def test_a_schedule_enters_the_members_of_its_segment_at_their_local_time() -> None:
+    gold = plan.Segment(name="gold", when=equals(trait("tier"), "gold"))
+    weekly = plan.OnSchedule(segment="gold", at=10 * 60, weekdays=(5,))
+    made = journey("j", send("s", "hello"), entries=(weekly,))
+    under = program(made, messages=(HELLO,), segments=(gold,))
+    ana = Customer(under)
+    ana.identify(tier="gold")
+    ana.passes(25 * HOUR - 1)
+    assert ana.sent == []
+    ana.passes(1)
+    assert ana.sent == ["hello/email"]
+    ana.delivers()
+    ana.passes(7 * DAY)
+    assert len(ana.sent) == 2
+    ana.identify(tier="silver")
+    assert ana.profile.scheduled == {}
+
+
+def test_a_monthly_schedule_names_days_of_the_month() -> None:
+    gold = plan.Segment(name="gold", when=equals(trait("tier"), "gold"))
+    monthly = plan.OnSchedule(segment="gold", at=0, days=(1,))
+    under = program(
+        journey("j", send("s", "hello"), entries=(monthly,)), messages=(HELLO,), segments=(gold,)
+    )
+    ana = Customer(under)
+    ana.identify(tier="gold")
+    assert ana.profile.scheduled == {"j#0": 1_761_955_200_000}  # 2025-11-01
