@@ -144,8 +144,8 @@ def _segment_circles(written: Written, compiled: Compiled, sink: Sink) -> None:
 
 def _asked(tree: object) -> list[str]:
     """The segments that an expression asks for."""
-    if isinstance(tree, list):
-        return [name for each in cast("list[object]", tree) for name in _asked(each)]
+    if isinstance(tree, tuple):
+        return [name for each in cast("tuple[object, ...]", tree) for name in _asked(each)]
     if not isinstance(tree, dict):
         return []
     node = cast("dict[str, object]", tree)

@@ -92,8 +92,9 @@ class Folder:
                 return None
             with path.open("rb") as stream:
                 found = stream.read(FILE_BYTES_MAX + 1)
-        except OSError as error:
-            self.sink.report("SEG-E101", Place(name), f"can't be read: {error.strerror}")
+        except (OSError, RuntimeError) as error:  # Python up to 3.12 raises the latter for loops.
+            why = error.strerror if isinstance(error, OSError) else "a link to itself"
+            self.sink.report("SEG-E101", Place(name), f"can't be read: {why}")
             return None
         if len(found) > FILE_BYTES_MAX:
             self.sink.report("SEG-E105", Place(name), "this file is larger than 512 KB")
@@ -111,7 +112,7 @@ class Folder:
             path = (self.root / base).parent / name
             if not path.is_file() or not path.resolve().is_relative_to(self.root):
                 return None
-        except (OSError, ValueError):
+        except (OSError, ValueError, RuntimeError):
             return None
         return self.text(path, path.resolve().relative_to(self.root).as_posix())
 

@@ -237,6 +237,7 @@ def test_a_link_out_of_the_workspace_is_not_followed(tmp_path: Path) -> None:
     (folder / "link.txt").symlink_to(tmp_path / "secret.txt")
     (folder / "broken.yaml").symlink_to(tmp_path / "gone.yaml")
     (folder / "inside.yaml").symlink_to(folder / "nothing.yaml")
+    (folder / "loop.yaml").symlink_to(folder / "loop.yaml")
     (folder / "w.yaml").write_text(
         "workspace: {name: w}\n"
         "messages:\n"
@@ -249,6 +250,7 @@ def test_a_link_out_of_the_workspace_is_not_followed(tmp_path: Path) -> None:
         ("SEG-E101", "broken.yaml", 1),
         ("SEG-E101", "inside.yaml", 1),
         ("SEG-E101", "link.yaml", 1),
+        ("SEG-E101", "loop.yaml", 1),
         ("SEG-E211", "w.yaml", 3),
         ("SEG-E211", "w.yaml", 4),
     ]
@@ -295,3 +297,16 @@ def test_templates_are_looked_at_by_whoever_knows_them() -> None:
     assert [(each.code, each.message) for each in loaded.errors] == [
         ("SEG-E605", "sms.body: {{ x?")
     ]
+
+
+def test_a_file_that_may_not_be_looked_at_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(_path: Path) -> bool:
+        raise PermissionError
+
+    shop = build.Workspace("w", folder=tmp_path)
+    body: build.Plain = {"body": {"file": "b.txt"}}
+    shop.message("m", topic="t", expires="1d", contents={"sms": body})
+    monkeypatch.setattr(Path, "is_file", denied)
+    assert [each.code for each in shop.load().errors] == ["SEG-E211"]
