@@ -205,5 +205,5 @@ class Agreement(RuleBasedStateMachine):
         assert list(self.oracle.snapshot()) == list(self.store.snapshot())
 
 
-Agreement.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
-TestBothStoresAgree = Agreement.TestCase
+Agreement.TestCase.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+TestSqliteAgrees = Agreement.TestCase

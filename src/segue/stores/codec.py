@@ -6,7 +6,7 @@ Rule 2: what was ever written can be read for ever. A change that old bytes do n
     from the one before; `tests/golden/codec` holds bytes of every version.
 Rule 3: equal facts give equal bytes. Keys of records and other mappings are sorted, because
     a merge, or another order of the same inputs, may insert them in another order. Sorting
-    costs a quarter of the encoding (docs/internals/storage.md has the numbers).
+    costs nothing that can be measured (docs/internals/storage.md has the numbers).
 Rule 4: bytes that can't be read raise `StoreDamaged`, bytes of a later release `StoreTooNew`,
     and a value with no stored form `Unstorable`. Nothing else leaves this module.
 """

@@ -3,6 +3,7 @@
 Rule: the hash is fixed for ever. Rows carry its answer, so another one would strand them.
 """
 
+from functools import lru_cache
 from hashlib import blake2b
 
 from segue.kernel.values import ProfileId
@@ -12,7 +13,11 @@ SLOTS = 4_096
 """Enough to spread over any number of machines that a database cluster reaches; a power of
 two, so that the hash's bits are used evenly."""
 
+REMEMBERED_MAX = 16_384
+"""Profiles whose slot is remembered: one profile is asked for several times in a batch."""
 
+
+@lru_cache(REMEMBERED_MAX)
 def slot_of(profile: ProfileId) -> int:
     """The slot of a profile and of everything that belongs to it."""
     return _slot(profile.encode())
