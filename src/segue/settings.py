@@ -87,7 +87,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ),
     ] = "sandbox"
     smtp_host: Annotated[str, _help("The mail server for the email channel.")] = ""
-    smtp_port: Annotated[int, _help("Its port.", ge=1, le=65_535)] = 587
+    smtp_port: Annotated[int, _help("The port of the mail server.", ge=1, le=65_535)] = 587
     smtp_security: Annotated[
         OneOf["starttls", "tls", "none"], _help("How the connection to it is protected.")
     ] = "starttls"

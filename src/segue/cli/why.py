@@ -1,7 +1,7 @@
 """`segue why`: one customer's timeline in words, with the reason of every decision."""
 
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 import click
@@ -79,7 +79,7 @@ def _found(settings: Settings, profile: str, url: str, last: int) -> dict[str, A
         with wiring.stored(settings.store) as opened:
             for name in names:
                 with suppress(NoSuchThing):
-                    return cast(dict[str, Any], admin.timeline_of(opened, name, last))
+                    return admin.timeline_of(opened, name, last)
     raise NotHere(
         f"no profile is known as {profile[:200]!r}",
         "ids are case-sensitive; the live page lists the customers it knows",
