@@ -12,7 +12,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from segue.errors import BodyUnreadable, NoSuchThing, NotAdmitted
+from segue.errors import BodyUnreadable, NoSuchThing, NotAdmitted, StoreUnavailable
 from segue.kernel.profile import Profile
 from segue.kernel.values import ProfileId
 from segue.server import auth, bodies, limits, words
@@ -356,8 +356,10 @@ async def health(request: Request) -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """The store can be read and a program is in force; 503 otherwise."""
+    """The store can be read and saved to, and a program is in force; 503 otherwise."""
     site = site_of(request)
+    if site.host.unavailable:
+        raise StoreUnavailable(site.host.unavailable)
     await site.away(site.store.current_program)
     return _json({"status": "ready", "workspace": site.host.program.plan.workspace.name})
 

@@ -35,6 +35,11 @@ class Host(Protocol):
         """The program in force."""
         ...
 
+    @property
+    def unavailable(self) -> str:
+        """Why nothing can be saved just now; empty while all is well."""
+        ...
+
 
 class Bridge:
     """Submits for coroutines."""

@@ -72,6 +72,10 @@ class RememberingHost:
             listener(facts)
 
     @property
+    def unavailable(self) -> str:
+        return "the disk is full" if self.state == "unavailable" else ""
+
+    @property
     def program(self) -> Any:
         raise NotImplementedError
 

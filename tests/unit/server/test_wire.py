@@ -218,6 +218,8 @@ def test_when_nothing_can_be_saved_it_says_503(running: Any, state: str, code: s
     answer = running.post("/v1/track", json=TRACK)
     problem(answer, 503, code)
     assert answer.headers["retry-after"]
+    if state == "unavailable":
+        problem(running.client.get("/ready"), 503, "OPS101")
     running.host.state = "well"
     assert running.post("/v1/track", json=TRACK).status_code == 200
 
