@@ -67,7 +67,9 @@ class Postmaster:
         envelope.rcpt_tos.append(address)
         return self.rcpt or "250 OK"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
         if not self.data or self.data.startswith("2"):
             self.taken.append(envelope)
         if self.before and (answer := await self.before(server, "DATA")):

@@ -174,7 +174,7 @@ class Courier:
                     return await line.carry(letter)
             except TimeoutError:
                 return _broken(line, f"no end after {self._letter_seconds:g} s")
-            except Exception as error:  # noqa: BLE001 (rule 2: a bug in a line is its letter's alone)
+            except Exception as error:  # noqa: BLE001 (rule 2)
                 return _broken(line, f"{type(error).__name__}: {error}")
 
     def _run(self, work: Coroutine[Any, Any, list[Outcome]]) -> list[Outcome]:

@@ -144,7 +144,7 @@ def date(moment: object, form: object, *, context: liquid.RenderContext) -> obje
     if "%s" in shape:
         shape = shape.replace("%s", str(int(when.timestamp())))
     written = when.strftime(shape)
-    return Markup(written) if isinstance(form, Markup) else written  # noqa: S704 (the form is the author's)
+    return Markup(written) if isinstance(form, Markup) else written  # noqa: S704
 
 
 @with_context

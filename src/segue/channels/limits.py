@@ -74,3 +74,10 @@ CALLBACK_BYTES_MAX = 5_000_000
 
 CALLBACK_AGE_SECONDS_MAX = 300
 """How old a signed callback may be, where its signature covers a time."""
+
+SES_TAG_CHARACTERS_MAX = 256
+"""Length of a message tag of Amazon SES; a longer identity is left out, and receipts are then
+matched by the message's name."""
+
+SLACK_CHARACTERS_MAX = 3_000
+"""Slack's own bound on a section of text; a longer one is cut, and says so."""

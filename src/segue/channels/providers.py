@@ -9,7 +9,6 @@ Rule: settings are decoded, so a key that is missing, unknown or of the wrong ki
 `ChannelMisconfigured` that names channel and key, before anything is sent.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -67,8 +66,8 @@ def build_courier(
 ) -> Courier:
     """A courier for these channels; each names its `provider` among its settings.
 
-    A channel that is not named, or whose provider is `sandbox`, is kept in the sandbox. Raises
-    `ChannelMisconfigured`.
+    A channel that is not named, or whose provider is `sandbox`, is kept in the sandbox. Secrets
+    given as `env:NAME` are looked up in `environment`. Raises `ChannelMisconfigured`.
     """
     wire = Wire()
     lines: dict[Channel, Line] = {}
@@ -102,7 +101,7 @@ def build_line(
         raise ChannelMisconfigured(f"{channel}: {name} does not carry this channel")
     given = {key: value for key, value in settings.items() if key != "provider"}
     try:
-        decoded = decode(name, given, os.environ if environment is None else environment)
+        decoded = decode(name, given, environment or {})
         if isinstance(decoded, SmtpSettings):
             return SmtpLine(Smtp(decoded))
         guard = Guard(decoded.allowed_networks) if isinstance(decoded, WebhookSettings) else None

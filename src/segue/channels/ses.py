@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from segue.channels import email
+from segue.channels import email, limits
 from segue.channels.letter import Letter, Reply, Request, accepted, by_status, try_later
 from segue.channels.secret import NONE, Secret
 from segue.hosts.ports import Outcome
@@ -29,8 +29,6 @@ OURS_TO_CORRECT = frozenset(
     }
 )
 """Refusals that concern the account and not the letter."""
-
-TAG_CHARACTERS_MAX = 256
 
 
 class SesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,7 +71,7 @@ class Ses:
             "EmailTags": [
                 {"Name": name, "Value": value}
                 for name, value in ((name, tag(text)) for name, text in tags.items())
-                if value and len(value) <= TAG_CHARACTERS_MAX
+                if value and len(value) <= limits.SES_TAG_CHARACTERS_MAX
             ],
         }
         if self.settings.configuration_set:

@@ -6,13 +6,11 @@ secret. Slack has no idempotency key.
 
 import msgspec
 
+from segue.channels import limits
 from segue.channels.letter import Letter, Reply, Request, accepted, by_status, refused
 from segue.channels.secret import Secret
 from segue.errors import Unsupported
 from segue.hosts.ports import Outcome
-
-TEXT_CHARACTERS_MAX = 3_000
-"""Slack's own bound on a section of text; a longer one is cut, and says so."""
 
 
 class SlackSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,8 +43,8 @@ class Slack:
         text = "\n".join(lines)
         if not text.strip():
             raise Unsupported(self.name, "a message without text")
-        if len(text) > TEXT_CHARACTERS_MAX:
-            text = text[: TEXT_CHARACTERS_MAX - 20] + "\n… (cut)"
+        if len(text) > limits.SLACK_CHARACTERS_MAX:
+            text = text[: limits.SLACK_CHARACTERS_MAX - 20] + "\n… (cut)"
         return Request(
             method="POST",
             url=self.settings.webhook_url.reveal(),

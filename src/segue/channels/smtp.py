@@ -117,7 +117,9 @@ class _Connection:
         assert protocol is not None, "a connected client has a protocol"
         read = protocol.read_response
 
-        async def watched(timeout: float | None = None) -> aiosmtplib.SMTPResponse:  # noqa: ASYNC109
+        async def watched(  # the library's own signature
+            timeout: float | None = None,  # noqa: ASYNC109
+        ) -> aiosmtplib.SMTPResponse:
             response = await read(timeout=timeout)
             if response.code == 354:
                 self.phase = "message"

@@ -1,4 +1,4 @@
-"""The courier: every delivery has its own outcome, and what must not go out stays in the sandbox."""
+"""The courier: every delivery has its own outcome; what must not go out stays in the sandbox."""
 
 import asyncio
 import threading

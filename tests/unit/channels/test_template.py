@@ -5,6 +5,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -151,7 +152,8 @@ BOMBS = {
     "loops in a row": "{% for i in (1..6000) %}{% endfor %}" * 2,
     "a long range": "{{ (1..1000000000) | join: 'x' }}",
     "a long range, reversed": "{{ (1..1000000000) | reverse | first }}",
-    "doubling": "{% assign x = 'aaaaaaaa' %}{% for i in (1..99) %}{% assign x = x | append: x %}{% endfor %}",
+    "doubling": "{% assign x = 'aaaaaaaa' %}"
+    "{% for i in (1..99) %}{% assign x = x | append: x %}{% endfor %}",
     "squaring": "{% assign x = 9 %}{% for i in (1..99) %}{% assign x = x | times: x %}{% endfor %}",
     "replacing": "{% assign x = 'aaaaaaaa' %}" + "{% assign x = x | replace: 'a', x %}" * 9,
     "joining": "{% assign x = 'aaaaaaaaaaaa' %}"
@@ -160,7 +162,8 @@ BOMBS = {
     "{% for i in (1..99) %}{% assign x = x | concat: x %}{% endfor %}",
     "a huge number": "{{ '1e999999999' | floor }}",
     "much output": "{% for i in (1..9000) %}" + "x" * 200 + "{% endfor %}",
-    "capturing": "{% for i in (1..9000) %}{% capture x %}{{ x }}{{ x }}a{% endcapture %}{% endfor %}",
+    "capturing": "{% for i in (1..9000) %}"
+    "{% capture x %}{{ x }}{{ x }}a{% endcapture %}{% endfor %}",
     "a table": "{% tablerow i in (1..100000000) %}{% endtablerow %}",
     "deep brackets": "{{ a" + "[a" * 5000 + "]" * 5000 + "}}",
     "deep blocks": "{% if true %}" * 100 + "{% endif %}" * 100,
@@ -209,12 +212,12 @@ def test_the_published_liquid_cases_pass_at_the_rate_the_docs_say() -> None:
     assert len(cases) - len(failed) >= GOLDEN_PASSED_LEAST, failed
 
 
-def passes(case: dict[str, object]) -> bool:
-    templates = Templates(case.get("templates", {}))  # type: ignore[arg-type]
+def passes(case: dict[str, Any]) -> bool:
+    templates = Templates(case.get("templates", {}))
     try:
-        shown = templates.render({"text": str(case["template"])}, case.get("data", {}), AT)["text"]  # type: ignore[arg-type]
+        shown = templates.render({"text": case["template"]}, case.get("data", {}), AT)["text"]
     except Unrenderable:
         return bool(case.get("invalid"))
     if case.get("invalid"):
         return False
-    return shown == case.get("result") or shown in case.get("results", ())  # type: ignore[operator]
+    return shown == case.get("result") or shown in case.get("results", ())
