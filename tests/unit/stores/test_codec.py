@@ -2,8 +2,9 @@
 equal bytes.
 
 `tests/golden/codec` holds bytes of every version with the JSON of what they say. A file there
-is never changed; a new version adds files. Run this module as a program to write the files of
-the current version that do not exist yet.
+is never changed once a release wrote such bytes; a new version adds files, and so does a new
+field (`profile.v1-scheduled.json`). Run this module as a program to write the files of the
+current version that do not exist yet.
 """
 
 import json
@@ -135,6 +136,7 @@ def rich_profile() -> Profile:
         wake_at=at(3),
         orders=1,
         ordered_at=at(2),
+        scheduled={"birthday#0": at(7)},
     )  # fmt: skip
 
 
