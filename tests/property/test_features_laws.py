@@ -343,3 +343,23 @@ def test_pruning_changes_no_answer(log: list[Logged], later: int) -> None:
     features.prune(world.profile, world.streams, now)
     assert [world.ask(condition, now) for condition in world.conditions] == before
     assert all(trail.times for trail in world.profile.trails.values())
+
+
+@given(
+    entries=st.lists(st.tuples(st.integers(0, 1), st.sampled_from("abc")), max_size=6),
+    random=st.randoms(use_true_random=False),
+)
+def test_ties_leave_no_trace_of_their_order(entries: list[tuple[int, str]], random: Random) -> None:
+    """Few instants and few values, so that nearly every pair of events is a tie."""
+
+    def log(order: list[tuple[int, str]]) -> list[Logged]:
+        return [
+            (
+                Event(id="e", name="seen", at=Instant(100 + at), properties={"x": x, "kind": "a"}),
+                Instant(101),
+            )
+            for at, x in order
+        ]
+
+    shuffled = sorted(entries, key=lambda _: random.random())
+    assert lived(log(entries)) == lived(log(shuffled))

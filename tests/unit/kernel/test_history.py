@@ -128,3 +128,23 @@ def test_stages_at_one_instant_are_no_sequence() -> None:
     assert ask(twice, NOW, (NOW - 11, 1), (NOW, 2)) == (False, NEVER)
     assert ask(twice, NOW + 19, (NOW - 1, 1), (NOW, 2)) == (False, NEVER)
     assert ask(twice, NOW) == (False, NEVER)
+
+
+@pytest.mark.parametrize("within", [None, 10])
+def test_at_one_instant_the_larger_value_is_first_and_last_in_any_order(within: int | None) -> None:
+    for values in (("a", "b", "c"), ("c", "b", "a"), ("b", "c", "a")):
+        happened = tuple((NOW, value) for value in values)
+        for fold in ("first", "last"):
+            assert ask(over(fold, within, of=True), NOW, *happened)[0] == "c"
+
+
+def test_what_happens_at_the_instant_of_a_stage_is_not_between() -> None:
+    def stage(x: str) -> ex.Stream:
+        return ex.Stream(("seen",), ex.Compare("==", X, ex.Literal(x)))
+
+    guarded = ex.Sequence((stage("a"), stage("b")), Millis(10), Millis(20), (stage("no"),))
+    pair = ((NOW - 5, "a"), (NOW, "b"))
+    assert ask(guarded, NOW, *pair, (NOW, "no"))[0] is True
+    assert ask(guarded, NOW, *pair, (NOW - 5, "no"))[0] is True
+    assert ask(guarded, NOW, *pair, (NOW - 1, "no"))[0] is False
+    assert ask(guarded, NOW, *pair, (NOW - 4, "no"))[0] is False
