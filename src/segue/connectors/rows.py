@@ -101,6 +101,7 @@ class _Open(msgspec.Struct):
     key: str
     line: int
     event: Event
+    whose: tuple[str, str, str]
     last_at: Instant
     items: list[Value]
     totals: dict[str, float]
@@ -132,6 +133,7 @@ class Translator:
         self._skip = [(rule, index[rule.column]) for rule in mapping.skip]
         self._told: dict[str, bytes] = {}
         self._group = mapping.group
+        self._done: list[Imported] = []
         if mapping.group is not None:
             self._lines = _Lines(mapping.group, index, all_text)
 
@@ -154,6 +156,11 @@ class Translator:
         anonymous = self._anonymous(row)
         if not user and not anonymous:
             raise Unfit("neither a user id nor an anonymous id")
+        if self._group is not None:
+            # What closes here is kept until it is given out, whatever becomes of this row.
+            self._done += self._lines.close(at)
+            if self._lines.join(row, (name, user, anonymous), at):
+                return self._ready()
         properties = self._properties.read(row)
         extra = self._extra.get(name)
         if extra is not None:
@@ -173,11 +180,19 @@ class Translator:
             done = [] if told is None else [Imported(line, told, arrived)]
             done.append(Imported(line, event, arrived))
             return done
-        return self._gather(row, line, event)
+        one = self._lines.open(row, line, event)
+        one.told = self._tell(row, one.event)
+        return self._ready()
 
     def flush(self) -> list[Imported]:
         """The groups that the end of the file completes."""
-        return self._lines.close(None) if self._group is not None else []
+        if self._group is not None:
+            self._done += self._lines.close(None)
+        return self._ready()
+
+    def _ready(self) -> list[Imported]:
+        done, self._done = self._done, []
+        return done
 
     def _named(self, row: Row) -> str:
         if self._event < 0:
@@ -230,13 +245,6 @@ class Translator:
             live=False,
         )
 
-    def _gather(self, row: Row, line: int, event: Event) -> list[Imported]:
-        done = self._lines.close(event.at)
-        one = self._lines.add(row, line, event, self._mapping.name)
-        if one.told is None:
-            one.told = self._tell(row, one.event)
-        return done
-
 
 class _Lines:
     """The groups under way, oldest first."""
@@ -251,34 +259,39 @@ class _Lines:
         self._open: dict[str, _Open] = {}
         self._closed: dict[str, None] = {}
 
-    def add(self, row: Row, line: int, event: Event, source: str) -> _Open:
-        """Put a row to its group; raises `Unfit` if that was given out already."""
+    def join(self, row: Row, whose: tuple[str, str, str], at: Instant) -> bool:
+        """Put a row to its group if that is open; raises `Unfit` if it was given out already.
+
+        `whose` is the event's name, user id and anonymous id, which a group has in common.
+        """
         key = "" if row[self._by] is None else text(row[self._by])
         if not key:
             raise Unfit(f"{self._group.by}: empty, so the row belongs to no group")
-        if key in self._closed:
-            raise Unfit(f"{self._group.by} {key!r}: its other rows lie too far away in time")
-        item = self._item.read(row)
-        products = [(name, self._product(name, row, spots)) for name, spots in self._totals]
         one = self._open.get(key)
         if one is None:
-            said = blake2b(key.encode(), digest_size=12).hexdigest()
-            event = msgspec.structs.replace(event, id=f"{source}-{said}")
-            one = _Open(key, line, event, event.at, [item], dict(products))
-            self._open[key] = one
-            return one
-        if (event.name, event.user_id, event.anonymous_id) != (
-            one.event.name,
-            one.event.user_id,
-            one.event.anonymous_id,
-        ):
+            if key in self._closed:
+                raise Unfit(f"{self._group.by} {key!r}: its other rows lie too far away in time")
+            return False
+        if whose != one.whose:
             raise Unfit(f"{self._group.by} {key!r}: another event or customer than its first row")
-        one.lines += 1
-        one.last_at = max(one.last_at, event.at)
+        products = [(name, self._product(name, row, spots)) for name, spots in self._totals]
         if len(one.items) < self._group.items_max:
-            one.items.append(item)
+            one.items.append(self._item.read(row))
+        one.lines += 1
+        one.last_at = max(one.last_at, at)
         for name, product in products:
             one.totals[name] += product
+        return True
+
+    def open(self, row: Row, line: int, event: Event) -> _Open:
+        """Begin a group with its first row."""
+        key = text(row[self._by])
+        totals = {name: self._product(name, row, spots) for name, spots in self._totals}
+        items: list[Value] = [self._item.read(row)] if self._group.items_max else []
+        said = blake2b(key.encode(), digest_size=12).hexdigest()
+        event = msgspec.structs.replace(event, id=f"{event.source}-{said}")
+        whose = (event.name, event.user_id, event.anonymous_id)
+        self._open[key] = one = _Open(key, line, event, whose, event.at, items, totals)
         return one
 
     def _product(self, name: str, row: Row, spots: list[int]) -> float:

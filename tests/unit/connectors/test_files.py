@@ -275,6 +275,18 @@ def test_a_bad_line_leaves_its_bill_as_it_was(tmp_path: Path) -> None:
     assert [one.line for one in source.report.rejections] == [3, 4]
 
 
+def test_a_bad_line_does_not_lose_the_bills_that_its_time_completes(tmp_path: Path) -> None:
+    text = BILLS + (
+        "2024-05-01T10:00:00,1,ana,a,2,1\n"
+        "2024-05-01T12:00:00,2,bo,b,1,five\n"
+        "2024-05-01T12:00:00,1,ana,c,3,1\n"
+    )
+    rows, source = read(tmp_path, text, INVOICES)
+    totals = [one.event.properties["total"] for one in rows if one.event.kind == "track"]
+    assert totals == [2]
+    assert [one.line for one in source.report.rejections] == [3, 4]
+
+
 def test_json_lines_are_mapped_by_path_and_exploded(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(
