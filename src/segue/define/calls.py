@@ -8,7 +8,7 @@ Rule 2: `where` and `of` see only the event that they are about, so that each is
 
 import ast
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Literal as OneOf, cast
+from typing import TYPE_CHECKING, Literal as OneOf, TypeAlias, cast
 
 import re2
 
@@ -271,7 +271,8 @@ def _matches(reader: "Reader", node: ast.Call, name: str) -> "Typed":
 
 
 # The library gives no types.
-_compiled = cast("Callable[[str, object], object]", re2.compile)  # pyright: ignore[reportUnknownMemberType]
+_Compile: TypeAlias = Callable[[str, object], object]
+_compiled = cast("_Compile", re2.compile)  # pyright: ignore[reportUnknownMemberType]
 _PatternError = cast("type[Exception]", re2.error)  # pyright: ignore[reportUnknownMemberType]
 
 

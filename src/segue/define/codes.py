@@ -135,7 +135,7 @@ CODES: Mapping[str, Rule] = {
     "SEG-E406": Rule("Unknown incentive group", "No message carries an incentive of this group."),
     "SEG-E407": Rule(
         "Segments in a circle",
-        "A segment's condition may ask for other segments, but not, even through others, for itself.",
+        "A segment may ask for other segments, but not, even through others, for itself.",
         "take one of them out of the circle",
     ),
     "SEG-E408": Rule(

@@ -23,6 +23,7 @@ from segue.define.limits import (
     EXPRESSION_CHARS_MAX,
     EXPRESSION_DEPTH_MAX,
     EXPRESSION_NODES_MAX,
+    INTEGER_MAX,
     TEXT_CHARS_MAX,
 )
 from segue.define.scopes import FIELDS, INSTANTS, OPEN_ROOTS, ROOTS, Kind, Reference, Scope, What
@@ -42,7 +43,6 @@ _CONSTANTS: dict[str, bool | None] = {
     "null": None,
     "missing": None,
 }
-_INTEGER_MAX = (1 << 53) - 1
 _COMPARE: dict[type[ast.cmpop], str] = {
     ast.Eq: "==",
     ast.NotEq: "!=",
@@ -242,7 +242,7 @@ class Reader:
                 self.fail("SEG-E302", node, "a text with half a character")
             return kernel.Literal(value), "text"
         if isinstance(value, int | float):
-            if abs(value) > _INTEGER_MAX and isinstance(value, int):
+            if abs(value) > INTEGER_MAX and isinstance(value, int):
                 self.fail("SEG-E307", node, "a number larger than 9,007,199,254,740,991")
             if not math.isfinite(value):
                 self.fail("SEG-E307", node, "a number too large")

@@ -61,3 +61,6 @@ PATTERN_BYTES_MAX = 1 << 20
 
 SPAN_MS_MAX = 3_660 * DAY
 """The longest wait, expiry or re-entry time: ten years."""
+
+INTEGER_MAX = (1 << 53) - 1
+"""The largest whole number in an expression: what every JSON reader keeps exact."""

@@ -9,7 +9,7 @@ Rule 3: the tree is built from the parser's events on a stack of our own, so tha
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal as OneOf, NoReturn, Protocol, TypeAlias, cast
 
 import msgspec
@@ -102,7 +102,7 @@ def read(source: Source, sink: Sink) -> Node | None:
         return _Builder(source, sink).build()
     except _Refused:
         return None
-    except Exception as error:  # noqa: BLE001 - the parser has bugs on hostile text; authors still get a place
+    except Exception as error:  # noqa: BLE001 - hostile text finds the parser's own bugs
         place, what = _complaint(source, error)
         sink.report("SEG-E102", place, what)
     return None
@@ -157,6 +157,9 @@ class _Parsed(Protocol):
     style: str | None
 
 
+_Parse: TypeAlias = Callable[[str], Iterator[_Parsed]]
+
+
 class _Refused(Exception):
     """The file has been reported; stop reading it."""
 
@@ -189,8 +192,8 @@ class _Builder:
     def build(self) -> Node | None:
         parser = YAML(typ="safe", pure=True)
         # The library gives no types; `_Parsed` says what its events are known to have.
-        events = cast("Iterator[_Parsed]", parser.parse(self.source.text))  # pyright: ignore[reportUnknownMemberType]
-        for event in events:
+        parse = cast("_Parse", parser.parse)  # pyright: ignore[reportUnknownMemberType]
+        for event in parse(self.source.text):
             self.take(type(event).__name__, event)
         return self.root
 

@@ -78,7 +78,8 @@ def _everything() -> _Top:
     found: _Top = {}
     for path in sorted(EXAMPLE.rglob("*.yaml")):
         loader = YAML(typ="safe", pure=True)
-        read = cast("Callable[[str], _Top]", loader.load)  # pyright: ignore[reportUnknownMemberType]
+        load = loader.load  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        read = cast("Callable[[str], _Top]", load)
         top = read(path.read_text(encoding="utf-8"))
         for section, definitions in top.items():
             found.setdefault(section, {}).update(definitions)
@@ -87,7 +88,8 @@ def _everything() -> _Top:
 
 def test_the_same_in_python_has_the_same_name(loaded: define.Loaded) -> None:
     found = _everything()
-    shop = build.Workspace(folder=EXAMPLE / "messages", **found["workspace"])  # type: ignore[arg-type]
+    files = EXAMPLE / "messages"
+    shop = build.Workspace(folder=files, **found["workspace"])  # type: ignore[arg-type]
     for name, fields in reversed(found["segments"].items()):
         shop.segment(name, **fields)  # type: ignore[arg-type]
     for name, fields in found["events"].items():
