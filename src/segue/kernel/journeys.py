@@ -1,8 +1,9 @@
 """How a run enters, and what an input means for the runs that are live.
 
 Rule 1: a run is pinned to the program in which it entered.
-Rule 2: exits and the goal are watched at every input, wherever the run stands, before
-    anything else of the run is asked. On exit all it has held, standing or queued is withdrawn.
+Rule 2: the goal and the exits are watched at every input, wherever the run stands, before
+    anything else of the run is asked; the goal first, for one event is often both. On exit
+    all it has held, standing or queued is withdrawn.
 Rule 3: a way of an adaptive branch gives way to a stronger one only, unless it says otherwise.
 Rule 4: a run that an input can't concern is not asked at all (`_concerned`).
 """
@@ -153,12 +154,12 @@ def _concerned(turn: Turn, linked: LinkedJourney, run: Run, event: Event | None)
 def _watch_one(turn: Turn, linked: LinkedJourney, run: Run, event: Event | None) -> None:
     scene = turn.fresh()
     turn.for_run(run)
+    if walk.reach_goal(turn, linked, run, event):
+        return
     for leave in linked.exits:
         if walk.met(turn, leave, event):
             walk.finish(turn, run, "exit", leave.reason or (event.name if event else ""))
             return
-    if walk.reach_goal(turn, linked, run, event):
-        return
     run.check_at = Instant(scene.until)
     if stands_still(turn.program, run) or _adapt(turn, linked, run):
         return

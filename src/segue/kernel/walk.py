@@ -113,12 +113,12 @@ def _arm(turn: Turn, linked: LinkedJourney, run: Run) -> None:
         return
     scene = turn.fresh()
     turn.for_run(run)
+    if reach_goal(turn, linked, run, None):
+        return
     for leave in linked.exits:
         if met(turn, leave, None):
             finish(turn, run, "exit", leave.reason)
             return
-    if reach_goal(turn, linked, run, None):
-        return
     for place in linked.journey.within.get(run.step, ()):
         if place.adapt not in run.committed:
             strongest(turn, linked.nodes[place.adapt])

@@ -807,3 +807,16 @@ def test_a_monthly_schedule_names_days_of_the_month() -> None:
     ana = Customer(under)
     ana.identify(tier="gold")
     assert ana.profile.scheduled == {"j#0": 1_761_955_200_000}  # 2025-11-01
+
+
+def test_an_event_that_is_both_goal_and_exit_counts_as_the_goal() -> None:
+    made = journey(
+        "j",
+        *LATE,
+        exits=(plan.Watch(events=("Order Completed",)),),
+        goal=plan.Goal(watch=plan.Watch(events=("Order Completed",)), within_ms=DAY),
+    )
+    ana = Customer(program(made, messages=(REMINDER,)))
+    ana.does("Started")
+    ana.does("Order Completed")
+    assert ana.story == ["j entered", "j goal", "j ended goal"]
