@@ -166,3 +166,16 @@ def test_the_browsers_client_loses_and_doubles_nothing_through_trouble(segue: An
     ids = [line.event.id for line in segue.log()]
     assert len(ids) == len(set(ids))
     assert segue.names() == sorted([*SIX, "Left"])
+
+
+@pytest.mark.browser
+@needs_node
+@pytest.mark.skipif(chromium is None, reason="needs Chromium (Debian: apt-get install chromium)")
+def test_the_live_page_shows_it_all_without_a_complaint_of_the_browser(segue: Any) -> None:
+    """Under its strict content policy, wide and narrow, light and dark; it starts empty."""
+    told = node("live_page.cjs", str(chromium), segue.url)
+    assert told["trouble"] == []
+    assert told["curl"]
+    assert told["seen"][:2] == ["start", "arrived"]
+    views = ["live", "named", "profile", "why", "preview", "profiles", "journeys", "trouble"]
+    assert told["seen"][2:] == views * 2

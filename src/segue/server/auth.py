@@ -2,9 +2,10 @@
 
 Rule 1: a write key is public (it stands in web pages): it may send events and ask what
     belongs on a page, for the source that it names. It may read nothing else.
-Rule 2: everything under /api needs the admin token, where there is one. Without a token, only callers from this machine are let in; a name in `Host` that is
-    not this machine's is refused (a proxy, or a browser made to call localhost), and so is a
-    change asked for by a page of another origin.
+Rule 2: everything under /api needs the admin token, where there is one. Without a token, only
+    callers from this machine are let in; a name in `Host` that is not this machine's is
+    refused (a proxy, or a browser made to call localhost), and so is a change asked for by a
+    page of another origin.
 Rule 3: comparisons take the same time whatever is wrong.
 """
 

@@ -102,14 +102,18 @@ def test_the_content_type_is_not_looked_at(running: Any, kind: str, encoding: st
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"nonsense", b"[1]", b'{"batch": 5}', b'{"a":' * 5_000, b"\x00" * 9]
+    "body",
+    [b"", b"{", b"nonsense", b"[1]", b'{"batch": 5}', b'{"a":' * 5_000, b"\x00" * 9],
+    ids=["empty", "cut off", "text", "a list", "no list", "nested", "zeros"],
 )
 def test_what_is_no_json_is_400(running: Any, body: bytes) -> None:
     problem(running.post("/v1/batch", content=body), 400, "INP704")
 
 
 @pytest.mark.parametrize(
-    "body", [gzip.compress(b"{}" * 500)[:-9], b"\x1f\x8bnonsense", gzip.compress(b"{}") + b"??"]
+    "body",
+    [gzip.compress(b"{}" * 500)[:-9], b"\x1f\x8bnonsense", gzip.compress(b"{}") + b"??"],
+    ids=["cut off", "no gzip", "with more behind it"],
 )
 def test_a_damaged_gzip_is_400(running: Any, body: bytes) -> None:
     problem(running.post("/v1/batch", content=body), 400, "INP704")
