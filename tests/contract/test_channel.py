@@ -441,3 +441,47 @@ def test_a_task_reaches_slack(provider: Provider) -> None:
     assert "Call &lt;!channel&gt;" in said
     assert "For: sales" in said
     assert "+49" in said
+
+
+def test_a_provider_in_trouble_is_left_alone_after_a_few_letters(
+    name: str, provider: Provider
+) -> None:
+    provider.answer = (500, {}, b"")
+    line, wire = line_of(name, provider.url)
+    known = letter(name)
+    message = Message(
+        name="remind", topic="t", contents={known.channel: known.fields}, expires_ms=Millis(1)
+    )
+    with closing(
+        Courier(
+            messages=lambda program, name: message,
+            keep=lambda kept: None,
+            lines={known.channel: line},
+            wire=wire,
+        )
+    ) as courier:
+        outcomes = [
+            courier.deliver(
+                [
+                    Delivery(
+                        id=f"{number}",
+                        profile=ProfileId("p1"),
+                        effect=Send(
+                            id=f"{number}",
+                            message="remind",
+                            channel=known.channel,
+                            address=known.address,
+                            program="p",
+                            data={},
+                            not_after=NEVER,
+                        ),
+                        attempt=1,
+                        at=AT,
+                    )
+                ]
+            )[0]
+            for number in range(8)
+        ]
+    assert {outcome.result for outcome in outcomes} == {"try_later"}
+    assert len(provider.asked) == 5
+    assert 0 < outcomes[-1].after_ms <= 5000

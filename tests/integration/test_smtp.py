@@ -363,3 +363,23 @@ def test_mail_goes_over_tls_with_a_login(
     finally:
         controller.stop(no_assert=True)
     assert len(postmaster.taken) == 1
+
+
+def test_a_server_in_trouble_is_left_alone_until_it_works_again(
+    server: Controller, postmaster: Postmaster
+) -> None:
+    async def before(at: SMTP, name: str) -> str:
+        if name == "RCPT":
+            await drop(at)
+        return ""
+
+    postmaster.before = before
+    with closing(courier(server.port)) as carrying:
+        outcomes = [carrying.deliver([delivery(n)])[0] for n in range(7)]
+        assert {outcome.result for outcome in outcomes} == {"try_later"}
+        assert len(postmaster.peers) == 5
+        assert 0 < outcomes[-1].after_ms <= 5000
+        postmaster.before = None
+        time.sleep(outcomes[-1].after_ms / 1000)
+        assert carrying.deliver([delivery(8)])[0].result == "accepted"
+        assert carrying.deliver([delivery(9)])[0].result == "accepted"

@@ -102,6 +102,11 @@ def try_later(detail: str, after_ms: int = 0) -> Outcome:
     return Outcome(result="try_later", detail=brief(detail), after_ms=after_ms)
 
 
+def in_trouble(name: str, seconds: float) -> Outcome:
+    """The provider is left alone for a while (`breaker.py`)."""
+    return try_later(f"{name} is in trouble and left alone", after_ms=max(1, int(seconds * 1000)))
+
+
 def refused(detail: str) -> Outcome:
     """It will never be taken on this channel."""
     return Outcome(result="refused", detail=brief(detail))

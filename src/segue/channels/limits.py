@@ -81,3 +81,12 @@ matched by the message's name."""
 
 SLACK_CHARACTERS_MAX = 3_000
 """Slack's own bound on a section of text; a longer one is cut, and says so."""
+
+BREAKER_FAULTS_MAX = 5
+"""Faults of a provider in a row; then it is left alone for a while."""
+
+BREAKER_SECONDS_LEAST = 5.0
+"""How long at first; doubled each time it turns out to be in trouble still."""
+
+BREAKER_SECONDS_MAX = 300.0
+"""How long at most, also where a provider asks for more."""

@@ -22,7 +22,8 @@ from aiosmtplib.errors import (
 )
 
 from segue.channels import email, limits
-from segue.channels.letter import Letter, accepted, refused, try_later, unknown
+from segue.channels.breaker import Breaker
+from segue.channels.letter import Letter, accepted, in_trouble, refused, try_later, unknown
 from segue.channels.secret import Secret
 from segue.errors import BadAddress, Unsupported
 from segue.hosts.ports import Outcome
@@ -141,6 +142,7 @@ class SmtpLine:
         self.adapter = adapter
         self._answer_seconds = answer_seconds
         self._letter_seconds = letter_seconds
+        self._breaker = Breaker()
         self._idle: deque[_Connection] = deque()
         self._places = asyncio.Semaphore(limits.SMTP_CONNECTIONS_MAX)
         self.opened = 0
@@ -156,11 +158,22 @@ class SmtpLine:
             envelope = self.adapter.compose(letter)
         except (BadAddress, Unsupported) as error:
             return refused(str(error))
+        seconds = self._breaker.wait(asyncio.get_running_loop().time())
+        if seconds:
+            return in_trouble(self.adapter.name, seconds)
+        try:
+            return self.adapter.interpret(await self._hand_over(envelope))
+        finally:
+            self._breaker.ended()
+
+    async def _hand_over(self, envelope: Envelope) -> SmtpReply:
+        """One letter in its turn and its time, and what that tells of the server's health."""
         try:
             async with asyncio.timeout(limits.SMTP_PLACE_SECONDS_MAX):
                 await self._places.acquire()
         except TimeoutError:
-            return try_later("SMTP: all connections are busy")
+            return SmtpReply(phase="connect", code=0, text="all connections are busy")
+        now = asyncio.get_running_loop().time
         used: list[_Connection] = []
         try:
             async with asyncio.timeout(self._letter_seconds):
@@ -168,9 +181,16 @@ class SmtpLine:
         except TimeoutError:
             phase = used[-1].phase if used else "connect"
             reply = SmtpReply(phase=phase, code=0, text=f"no end after {self._letter_seconds:g} s")
+        except asyncio.CancelledError:
+            self._breaker.failed(now())
+            raise
         finally:
             self._places.release()
-        return self.adapter.interpret(reply)
+        if reply.code and reply.phase not in {"connect", "login"}:
+            self._breaker.worked()
+        else:
+            self._breaker.failed(now())
+        return reply
 
     async def close(self) -> None:
         while self._idle:

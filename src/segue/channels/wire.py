@@ -10,6 +10,7 @@ Rule 4: where an author chooses the address (webhooks), it is resolved once, eve
 """
 
 import asyncio
+import functools
 import ipaddress
 import socket
 import ssl
@@ -18,12 +19,15 @@ from collections.abc import Callable, Sequence
 import httpx
 
 from segue.channels import limits
+from segue.channels.breaker import Breaker
 from segue.channels.letter import (
     Adapter,
     Letter,
     Reply,
     Request,
+    in_trouble,
     refused,
+    retry_after_ms,
     try_later,
     unknown,
     unrenderable,
@@ -46,10 +50,8 @@ class Wire:
         *,
         answer_seconds: float = limits.ANSWER_SECONDS_MAX,
         connect_seconds: float = limits.CONNECT_SECONDS_MAX,
-        trust: bool | str = True,
     ) -> None:
         self._timeout = httpx.Timeout(answer_seconds, connect=connect_seconds)
-        self._trust = trust
         self._client: httpx.AsyncClient | None = None
 
     async def exchange(self, request: Request, guard: "Guard | None" = None) -> Reply:
@@ -88,7 +90,7 @@ class Wire:
             self._client = httpx.AsyncClient(
                 timeout=self._timeout,
                 follow_redirects=False,
-                verify=self._trust if isinstance(self._trust, bool) else _context(self._trust),
+                verify=_trusted(),
                 trust_env=False,
                 limits=httpx.Limits(max_connections=limits.DELIVERIES_AT_ONCE_MAX),
                 headers={"User-Agent": "segue"},
@@ -103,6 +105,7 @@ class HttpLine:
         self.adapter = adapter
         self._wire = wire
         self._guard = guard
+        self._breaker = Breaker()
 
     @property
     def resends_safely(self) -> bool:
@@ -117,16 +120,39 @@ class HttpLine:
             return refused(str(error))
         except (ValueError, KeyError, TypeError) as error:
             return unrenderable(f"{self.adapter.name}: {type(error).__name__}: {error}")
+        now = asyncio.get_running_loop().time
+        seconds = self._breaker.wait(now())
+        if seconds:
+            return in_trouble(self.adapter.name, seconds)
         try:
             reply = await self._wire.exchange(request, self._guard)
         except Forbidden as error:
             return refused(str(error))
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            return try_later(self._words(error))
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
             return refused(self._words(error))
+        except httpx.PoolTimeout as error:
+            return try_later(self._words(error))
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            self._breaker.failed(now())
+            return try_later(self._words(error))
         except httpx.HTTPError as error:
+            self._breaker.failed(now())
             return self._doubtful(self._words(error))
+        except asyncio.CancelledError:
+            self._breaker.failed(now())
+            raise
+        finally:
+            self._breaker.ended()
+        return self._interpret(reply, now())
+
+    def _interpret(self, reply: Reply, now: float) -> Outcome:
+        if reply.status >= 500:
+            self._breaker.failed(now)
+        else:
+            self._breaker.worked()
+        after_ms = retry_after_ms(reply) if reply.status in {429, 503} else 0
+        if after_ms:
+            self._breaker.asked_to_wait(now, after_ms / 1000)
         try:
             return self.adapter.interpret(reply)
         except (ValueError, KeyError, TypeError) as error:
@@ -191,5 +217,7 @@ def _embedded(
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
-def _context(authority: str) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=authority)
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """Reading the authorities takes a tenth of a second; once is enough."""
+    return httpx.create_ssl_context(trust_env=False)
