@@ -10,8 +10,9 @@ Rule 3: time since an event grows all the time, so where it is compared the answ
 Rule 4: each closure lowers `scene.until` to that instant and never raises it.
 """
 
+import operator
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil, floor, fsum
 from typing import Literal as OneOf, TypeAlias, assert_never, cast
 
@@ -23,6 +24,16 @@ from segue.kernel.scene import Scene
 from segue.kernel.values import NEVER, Value, number
 
 Op: TypeAlias = OneOf["==", "!=", "<", "<=", ">", ">="]
+
+COMPARE: Mapping[Op, Callable[[int, int], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+"""Comparisons of two instants."""
 Fold: TypeAlias = OneOf["count", "sum", "avg", "min", "max", "distinct", "first", "last", "since"]
 Times: TypeAlias = Callable[[Scene], Sequence[int]]
 """Instants in rising order."""
@@ -309,6 +320,25 @@ def compare_since(op: Op, last_of: Callable[[Scene], int | None], bound_of: Ask)
         if point:
             return op == "!="
         return (scene.now >= crosses_at) == later
+
+    return ask
+
+
+def compare_lasts(
+    op: Op, last_of: Callable[[Scene], int | None], other_of: Callable[[Scene], int | None]
+) -> Ask:
+    """Compare when two streams last happened.
+
+    What two `since` of one instant say of each other does not change as time goes by, but
+    for the end of a window.
+    """
+    decide = COMPARE[op]
+
+    def ask(scene: Scene) -> Value:
+        last, other = last_of(scene), other_of(scene)
+        if last is None or other is None:
+            return op == "!="
+        return decide(last, other)
 
     return ask
 

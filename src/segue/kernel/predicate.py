@@ -266,6 +266,11 @@ class Linker:
                 stream = self._stream(left.stream, "event", within_ms)
                 bound = self.compile(right)
                 last_of = history.last_of(stream, within_ms or 0)
+                if isinstance(right, ex.Aggregate) and right.fold == "since":
+                    other = self._stream(right.stream, "event", right.within_ms)
+                    other_of = history.last_of(other, right.within_ms or 0)
+                    ask = history.compare_lasts(FLIPPED[op], last_of, other_of)
+                    return Condition(ask, stream.bit | other.bit, timed=True)
                 return Condition(
                     history.compare_since(op, last_of, bound.ask),
                     stream.bit | bound.needs,

@@ -820,3 +820,21 @@ def test_an_event_that_is_both_goal_and_exit_counts_as_the_goal() -> None:
     ana.does("Started")
     ana.does("Order Completed")
     assert ana.story == ["j entered", "j goal", "j ended goal"]
+
+
+def test_two_since_compared_wake_nobody() -> None:
+    """Found by a replay that woke every profile with a cart once a millisecond."""
+
+    def since(name: str, within: Millis | None = None) -> Aggregate:
+        return Aggregate("since", Stream((name,)), within)
+
+    cart = plan.Segment(name="cart", when=Compare("<", since("Added", HOUR), since("Ordered")))
+    ana = Customer(program(segments=(cart,)))
+    ana.does("Ordered")
+    ana.passes(2 * HOUR)
+    ana.does("Added")
+    assert "cart" in ana.profile.segments
+    assert ana.profile.segments_due == {"cart": ana.now + HOUR}
+    ana.passes(HOUR)
+    assert "cart" not in ana.profile.segments
+    assert ana.profile.wake_at == NEVER
