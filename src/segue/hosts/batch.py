@@ -330,9 +330,7 @@ class Batch:
         return work
 
     def _created(self, profile_id: ProfileId) -> Profile:
-        profile = create(profile_id, self._now)
-        profile.program = self._program.name  # there is no history to adopt
-        return profile
+        return create(profile_id, self._now)
 
     def _has_user(self, profile: ProfileId) -> bool:
         work = self.works.get(profile)
@@ -368,7 +366,7 @@ class Batch:
         for claim in work.claims:
             work.known_claims.append(claim.send_id)
             work.changed = self._try(work, claim, f"reported:claimed:{claim.send_id}") or True
-        if work.profile.program != self._program.name:
+        if work.profile.program not in ("", self._program.name):  # a new one has no history
             history: tuple[tuple[Event, Instant], ...] = ()
             if self._needs_history(work.profile.program):
                 lines = self._store.history(work.profile.id)

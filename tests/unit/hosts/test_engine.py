@@ -17,6 +17,8 @@ from segue.hosts.arrivals import Arrival
 from segue.hosts.engine import Engine
 from segue.hosts.ports import Outcome
 from segue.hosts.quick import QuickStore
+from segue.kernel import plan
+from segue.kernel.expression import Aggregate, Compare, Literal, Stream
 from segue.kernel.inputs import Called, Consented, Event, Merged, Woke
 from segue.kernel.profile import Profile
 from segue.kernel.values import Instant, ProfileId
@@ -488,3 +490,16 @@ def test_every_store_ends_with_the_same_profiles_log_and_outbox(
         )
         assert one.counts().set_aside == 0
     assert ends[0] == ends[1]
+
+
+def test_a_segment_that_holds_of_somebody_new_is_entered_at_the_first_event(
+    store: Store, world: Any
+) -> None:
+    """Nobody ordered yet: `count(...) == 0` holds from the start, though no event touches it."""
+    orders = Aggregate("count", Stream(("Order Completed",)))
+    new = plan.Segment(name="never ordered", when=Compare("==", orders, Literal(0)))
+    engine = Engine(store, patterns=world.patterns)
+    with_it = msgspec.structs.replace(world.plan, segments=(new,))
+    engine.publish("shop-3", msgspec.json.encode(with_it))
+    engine.feed(world.event("Product Viewed", "ana", 1_000), 1_000)
+    assert "never ordered" in only_profile(engine).segments
