@@ -41,7 +41,7 @@ class StoreUnavailable(OperatorError):
     """The store can't save now; nothing was accepted."""
 
     code = "OPS101"
-    hint = "free disk space, or end the process that holds the database's lock; Segue goes on by itself"
+    hint = "free disk space, or end the process that locks the database; Segue goes on by itself"
 
 
 class StoreTooNew(OperatorError):

@@ -59,7 +59,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str,
         _secret(
             "The keys that clients send events with, separated by commas; each may be written"
-            " `key=source` to say what sends with it. Empty: one is drawn and kept beside the store."
+            " `key=source` to say what sends with it. Empty: one is drawn, and kept beside the"
+            " store."
         ),
     ] = ""
     admin_token: Annotated[

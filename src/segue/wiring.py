@@ -87,7 +87,7 @@ def in_memory() -> Generator[Store]:
         store.close()
 
 
-# ── workspaces and programs ────────────────────────────────────────────────────────────────────────
+# ── workspaces and programs ─────────────────────────────────────────────────────────
 
 
 def read_workspace(folder: Path) -> define.Loaded:

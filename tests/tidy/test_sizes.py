@@ -7,6 +7,9 @@ from pathlib import Path
 from source import SOURCE, files, modules, relative, tree
 
 MODULE_LINES_MAX = 600
+TEST_LINES_MAX = 900
+"""A story told in many small tests may be longer than a module."""
+
 FUNCTION_LINES_MAX = 70
 LINE_LENGTH_MAX = 100
 BLOB_BYTES_MAX = 600_000
@@ -32,7 +35,8 @@ def test_a_module_fits_the_head_of_one_reader() -> None:
     wrong = []
     for path in files(".py", ".ts", ".tsx", ".js", ".css"):
         lines = path.read_text(encoding="utf-8").count("\n")
-        if lines > MODULE_LINES_MAX and relative(path) not in LONG_MODULES:
+        most = TEST_LINES_MAX if relative(path).startswith("tests/") else MODULE_LINES_MAX
+        if lines > most and relative(path) not in LONG_MODULES:
             wrong.append(f"{relative(path)} has {lines} lines: find the seam, or name it here")
     assert not wrong, "\n".join(wrong)
 
@@ -51,9 +55,7 @@ def test_exemptions_are_still_needed() -> None:
     sizes = {relative(path): path.read_text().count("\n") for path in files(".py", ".ts", ".tsx")}
     stale = [name for name in LONG_MODULES if sizes.get(name, 0) <= MODULE_LINES_MAX]
     lengths = {
-        f"{relative(path)}::{name}": lines
-        for path in modules()
-        for name, lines in _functions(path)
+        f"{relative(path)}::{name}": lines for path in modules() for name, lines in _functions(path)
     }
     stale += [name for name in LONG_FUNCTIONS if lengths.get(name, 0) <= FUNCTION_LINES_MAX]
     assert not stale, f"no longer too long: {stale}"
@@ -63,6 +65,7 @@ def test_lines_end_before_the_hundredth_column() -> None:
     wrong = [
         f"{relative(path)}:{number} is {len(line)} columns wide"
         for path in files(".py", ".sql", ".sh", ".ts", ".tsx")
+        if not relative(path).startswith("tests/")  # samples of data stand there as they are
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         if len(line) > LINE_LENGTH_MAX and "http" not in line
     ]

@@ -1,9 +1,9 @@
-"""The command line: `segue`. Each command lives in a module of its own, loaded when it is asked for.
+"""The command line: `segue`. Each command lives in a module of its own, loaded when asked for.
 
 Rule 1: an error that someone can act on is one line, a hint, and an exit code; never a traceback.
 Rule 2: what a program reads goes to standard output, what a person reads besides to standard
     error, so that `segue ... --json | jq` always works.
-Rule 3: every command's help ends with examples, and a test runs each of them.
+Rule 3: every command's help ends with examples, and a test says so.
 """
 
 import sys

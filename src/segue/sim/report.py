@@ -236,67 +236,11 @@ def headline(report: Report) -> list[str]:
 def tables(report: Report) -> list[Table]:
     """The report as tables, those without rows left out."""
     found = [
-        Table(
-            title="Journeys",
-            columns=("journey", "entered", "goal", "ended", "live", "how they ended"),
-            rows=tuple(
-                (
-                    name,
-                    _n(one.entered),
-                    _n(one.goals),
-                    _n(total(one.ended)),
-                    _n(one.live),
-                    _listed(one.ended),
-                )
-                for name, one in report.journeys.items()
-            ),
-            right=(1, 2, 3, 4),
-        ),
-        Table(
-            title="Messages",
-            columns=("message", "channel", "admitted"),
-            rows=tuple(
-                (name, where, _n(many))
-                for name, one in report.messages.items()
-                for where, many in one.admitted.items()
-            ),
-            right=(2,),
-        ),
-        Table(
-            title="Held, denied, taken back",
-            columns=("message", "what", "times", "reason"),
-            rows=tuple(
-                (name, what, _n(many), REASONS.get(reason, reason))
-                for name, one in report.messages.items()
-                for what, counts in (
-                    ("held", one.held),
-                    ("denied", one.denied),
-                    ("taken back", one.withdrawn),
-                    ("not delivered", one.undelivered),
-                )
-                for reason, many in counts.items()
-            ),
-            right=(2,),
-        ),
-        Table(
-            title="Entries refused",
-            columns=("journey", "times", "reason"),
-            rows=tuple(
-                (name, _n(many), REASONS.get(reason, reason))
-                for name, one in report.journeys.items()
-                for reason, many in one.refused.items()
-            ),
-            right=(1,),
-        ),
-        Table(
-            title="Segments",
-            columns=("segment", "entered", "left", "members at the end"),
-            rows=tuple(
-                (name, _n(one.entered), _n(one.left), _n(one.members))
-                for name, one in report.segments.items()
-            ),
-            right=(1, 2, 3),
-        ),
+        _journeys(report),
+        _messages(report),
+        _stopped(report),
+        _refused(report),
+        _segments(report),
         Table(
             title="Events",
             columns=("event", "count"),
@@ -305,6 +249,77 @@ def tables(report: Report) -> list[Table]:
         ),
     ]
     return [table for table in found if table.rows]
+
+
+def _journeys(report: Report) -> Table:
+    rows = [
+        (name, _n(one.entered), _n(one.goals), _n(total(one.ended)), _n(one.live))
+        for name, one in report.journeys.items()
+    ]
+    ends = [_listed(one.ended) for one in report.journeys.values()]
+    return Table(
+        title="Journeys",
+        columns=("journey", "entered", "goal", "ended", "live", "how they ended"),
+        rows=tuple((*row, end) for row, end in zip(rows, ends, strict=True)),
+        right=(1, 2, 3, 4),
+    )
+
+
+def _messages(report: Report) -> Table:
+    return Table(
+        title="Messages",
+        columns=("message", "channel", "admitted"),
+        rows=tuple(
+            (name, where, _n(many))
+            for name, one in report.messages.items()
+            for where, many in one.admitted.items()
+        ),
+        right=(2,),
+    )
+
+
+def _stopped(report: Report) -> Table:
+    return Table(
+        title="Held, denied, taken back",
+        columns=("message", "what", "times", "reason"),
+        rows=tuple(
+            (name, what, _n(many), REASONS.get(reason, reason))
+            for name, one in report.messages.items()
+            for what, counts in (
+                ("held", one.held),
+                ("denied", one.denied),
+                ("taken back", one.withdrawn),
+                ("not delivered", one.undelivered),
+            )
+            for reason, many in counts.items()
+        ),
+        right=(2,),
+    )
+
+
+def _refused(report: Report) -> Table:
+    return Table(
+        title="Entries refused",
+        columns=("journey", "times", "reason"),
+        rows=tuple(
+            (name, _n(many), REASONS.get(reason, reason))
+            for name, one in report.journeys.items()
+            for reason, many in one.refused.items()
+        ),
+        right=(1,),
+    )
+
+
+def _segments(report: Report) -> Table:
+    return Table(
+        title="Segments",
+        columns=("segment", "entered", "left", "members at the end"),
+        rows=tuple(
+            (name, _n(one.entered), _n(one.left), _n(one.members))
+            for name, one in report.segments.items()
+        ),
+        right=(1, 2, 3),
+    )
 
 
 def markdown(report: Report) -> str:
