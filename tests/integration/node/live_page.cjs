@@ -26,6 +26,8 @@ async function look(browser, options, told) {
     await ready();
     const wide = await tab.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     if (wide > 0) told.trouble.push(`${name} is ${wide} px too wide at ${options.viewport.width}`);
+    const leaked = (await tab.evaluate(() => document.body.innerText)).match(/\b(null|undefined|NaN|\[object)\b/);
+    if (leaked) told.trouble.push(`${name} shows ${leaked[0]}`);
     told.seen.push(name);
   };
   await tab.goto(segue);

@@ -17,7 +17,7 @@ export async function journeysView(page) {
     h("section", { class: "card journey" }, h("header", {}, h("h2", {}, journey.title || journey.name), h("span", { class: `tag ${journey.state === "live" ? "good" : "plain"}` }, journey.state), h("p", {}, [journey.goal ? `Goal: ${journey.goal} within ${journey.goal_within}.` : "", journey.exits.length ? ` Leaves at once: ${journey.exits.join(", ")}.` : ""].join(""))), h("div", { class: "drawing", tabindex: "0", role: "img", "aria-label": spoken(journey) }, draw(journey))),
   );
   const guards = h("ul", { class: "guards pad" }, ...program.policies.map((policy) => h("li", {}, h("strong", {}, policy.name), h("span", { class: "muted" }, policy.text))));
-  page.append(h("div", { class: "journeys" }, ...(drawings.length ? drawings : [h("section", { class: "card" }, nothing("No journeys", "The workspace has none yet."))]), program.policies.length ? card("Guardrails", "in force for every message", guards) : null));
+  page.append(h("div", { class: "journeys" }, ...(drawings.length ? drawings : [h("section", { class: "card" }, nothing("No journeys", "The workspace has none yet."))]), program.policies.length ? card("Guardrails", "in force for every message", guards) : ""));
 }
 
 const spoken = (journey) => `Starts on ${journey.entries.join(" or ")}. Steps: ${journey.steps.map((step) => `${step.kind.replace("_", " ")} ${step.text}`).join("; ")}.`;

@@ -66,7 +66,7 @@ export async function profileView(page, reference) {
   async function load() {
     const [profile, timeline] = await Promise.all([get(path), get(`${path}/timeline?limit=200`)]);
     id = profile.id;
-    head.replaceChildren(face(profile.id, profile.name, true), h("div", {}, h("h1", {}, profile.name), h("p", { class: "mono" }, [...profile.user_ids.map((one) => `user:${one}`), ...profile.anonymous_ids.map((one) => `anonymous:${one}`)].join("  ") || profile.id)), profile.simulated ? h("span", { class: "tag sim" }, "simulated shopper") : null, h("span", { class: "muted" }, `last seen ${ago(profile.last_seen_at)}`));
+    head.replaceChildren(face(profile.id, profile.name, true), h("div", {}, h("h1", {}, profile.name), h("p", { class: "mono" }, [...profile.user_ids.map((one) => `user:${one}`), ...profile.anonymous_ids.map((one) => `anonymous:${one}`)].join("  ") || profile.id)), profile.simulated ? h("span", { class: "tag sim" }, "simulated shopper") : "", h("span", { class: "muted" }, `last seen ${ago(profile.last_seen_at)}`));
     left.replaceChildren(session(profile), ...standing(profile));
     note.textContent = `${timeline.entries.length} entries`;
     right.replaceChildren(...(timeline.entries.length ? timeline.entries.map((one) => entry(one, opened)) : [nothing("Nothing yet", "")]));
@@ -109,7 +109,7 @@ function standing(profile) {
   if (held.length) cards.push(card("Held", `${held.length}`, rows(held, (one) => h("li", {}, h("span", {}, h("strong", {}, one.message), h("span", { class: "sub" }, one.text)), h("span", { class: "tag hold" }, one.retry_at ? `again ${ago(one.retry_at)}` : "until something changes")), "")));
   if (profile.offers.length) cards.push(card("On offer", `${profile.offers.length}`, rows(profile.offers, (offer) => h("li", {}, h("span", {}, h("strong", {}, offer.message), h("span", { class: "sub" }, `in ${offer.placement}`)), h("span", { class: offer.shown_at ? "tag good" : "tag plain" }, offer.shown_at ? "shown" : `ends ${ago(offer.expires_at)}`)), "")));
   const ledger = profile.ledger.slice().reverse().slice(0, 12);
-  cards.push(card("Ledger", `${profile.ledger.length} messages`, rows(ledger, (sent) => h("li", {}, h("span", {}, h("strong", {}, sent.message), h("span", { class: "sub" }, `${sent.placement ? `in ${sent.placement}` : `by ${sent.channel}`}, ${ago(sent.at)}`)), h("span", { class: `tag ${{ failed: "bad", cancelled: "hold", unknown: "hold", queued: "plain", claimed: "plain" }[sent.state] ?? "good"}` }, sent.clicked_at ? "clicked" : sent.dismissed_at ? "dismissed" : sent.state)), "nothing sent or shown yet")));
+  cards.push(card("Ledger", `${profile.ledger.length} message${profile.ledger.length === 1 ? "" : "s"}`, rows(ledger, (sent) => h("li", {}, h("span", {}, h("strong", {}, sent.message), h("span", { class: "sub" }, `${sent.placement ? `in ${sent.placement}` : `by ${sent.channel}`}, ${ago(sent.at)}`)), h("span", { class: `tag ${{ failed: "bad", cancelled: "hold", unknown: "hold", queued: "plain", claimed: "plain" }[sent.state] ?? "good"}` }, sent.clicked_at ? "clicked" : sent.dismissed_at ? "dismissed" : sent.state)), "nothing sent or shown yet")));
   const traits = Object.entries(profile.traits);
   if (traits.length) cards.push(card("Traits", "", h("div", { class: "scroll" }, h("table", {}, h("tbody", {}, ...traits.map(([name, value]) => h("tr", {}, h("td", { class: "muted" }, name), h("td", {}, text(value)))))))));
   const consents = Object.entries(profile.consents);
