@@ -62,7 +62,10 @@ class Courier:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
-        self._places = asyncio.Semaphore(limits.DELIVERIES_AT_ONCE_MAX)
+        # One count for each provider, so that one which hangs takes no place from another.
+        self._places = {
+            line: asyncio.Semaphore(limits.DELIVERIES_AT_ONCE_MAX) for line in self._lines.values()
+        }
 
     def deliver(self, deliveries: list[Delivery]) -> list[Outcome]:
         outcomes: dict[int, Outcome] = {}
@@ -168,14 +171,21 @@ class Courier:
         return list(await asyncio.gather(*(self._carry(line, letter) for line, letter in out)))
 
     async def _carry(self, line: Line, letter: Letter) -> Outcome:
-        async with self._places:
-            try:
-                async with asyncio.timeout(self._letter_seconds):
-                    return await line.carry(letter)
-            except TimeoutError:
-                return _broken(line, f"no end after {self._letter_seconds:g} s")
-            except Exception as error:  # noqa: BLE001 (rule 2)
-                return _broken(line, f"{type(error).__name__}: {error}")
+        places = self._places[line]
+        try:
+            async with asyncio.timeout(limits.PLACE_SECONDS_MAX):
+                await places.acquire()
+        except TimeoutError:
+            return try_later(f"{limits.DELIVERIES_AT_ONCE_MAX} letters are on their way already")
+        try:
+            async with asyncio.timeout(self._letter_seconds):
+                return await line.carry(letter)
+        except TimeoutError:
+            return _broken(line, f"no end after {self._letter_seconds:g} s")
+        except Exception as error:  # noqa: BLE001 (rule 2)
+            return _broken(line, f"{type(error).__name__}: {error}")
+        finally:
+            places.release()
 
     def _run(self, work: Coroutine[Any, Any, list[Outcome]]) -> list[Outcome]:
         with self._lock:

@@ -15,7 +15,7 @@ import re
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy
-from email.utils import format_datetime
+from email.utils import format_datetime, parseaddr
 from typing import Protocol
 
 import idna
@@ -23,9 +23,10 @@ import msgspec
 
 from segue.channels import limits
 from segue.channels.letter import Letter
+from segue.define.channels import CHANNELS
 from segue.errors import BadAddress, ChannelMisconfigured, Unsupported
 
-FIELDS = frozenset({"subject", "html", "text", "preheader", "from_name", "reply_to"})
+FIELDS = frozenset(CHANNELS["email"].takes)
 """What the content of an email may hold."""
 
 
@@ -145,11 +146,11 @@ def mail(letter: Letter, sender: Sender, provider: str) -> Mail:
     text = letter.fields.get("text", "") or text_of(body_html)
     if not body_html.strip() and not text.strip():
         raise Unsupported(provider, "an email without content")
-    preheader = letter.fields.get("preheader", "")
-    if preheader and body_html:
-        body_html = with_preheader(body_html, preheader)
+    preview = letter.fields.get("preview", "")
+    if preview and body_html:
+        body_html = with_preview(body_html, preview)
     reply_to = letter.fields.get("reply_to", "") or sender.reply_to
-    origin = mailbox(sender.address, letter.fields.get("from_name", "") or sender.name)
+    origin = _origin(letter.fields.get("from", ""), sender)
     return Mail(
         sender=origin,
         recipient=mailbox(letter.address),
@@ -161,6 +162,12 @@ def mail(letter: Letter, sender: Sender, provider: str) -> Mail:
         at=dt.datetime.fromtimestamp(letter.at / 1000, dt.UTC),
         headers=unsubscribe_headers(letter),
     )
+
+
+def _origin(written: str, sender: Sender) -> Mailbox:
+    """Whom it is from: the message may say a name, or `name <address>`, in its own words."""
+    name, address = parseaddr(one_line(written, 500)) if "@" in written else (written, "")
+    return mailbox(address or sender.address, name or sender.name)
 
 
 def unsubscribe_headers(letter: Letter) -> dict[str, str]:
@@ -213,11 +220,11 @@ def mime(mail: Mail, send_id: str) -> bytes:
     return message.as_bytes()
 
 
-def with_preheader(body: str, preheader: str) -> str:
+def with_preview(body: str, preview: str) -> str:
     """The line that inboxes show after the subject, hidden in the page itself."""
     hidden = (
         '<div style="display:none;max-height:0;overflow:hidden;mso-hide:all">'
-        f"{html.escape(preheader)}</div>"
+        f"{html.escape(preview)}</div>"
     )
     opened = re.search(r"<body\b[^>]*>", body, re.IGNORECASE)
     at = opened.end() if opened else 0

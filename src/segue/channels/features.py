@@ -1,6 +1,7 @@
 """What each channel and provider can carry, as data: for the checker, the docs and the tests.
 
-Rule 1: a field that is not listed is an error when the workspace is checked, never dropped.
+Rule 1: what a channel's contents may hold is `define.channels.CHANNELS`; a field that is not
+    listed there is an error when the workspace is checked, never dropped.
 Rule 2: what is listed here is what the adapter does; `tests/contract/test_channel.py` tries it.
 """
 
@@ -10,37 +11,8 @@ import msgspec
 
 from segue.channels import sms
 from segue.channels.template import Problem, Templates
+from segue.define.channels import CHANNELS
 from segue.kernel.plan import Channel, Message
-
-
-class Fields(msgspec.Struct, frozen=True, kw_only=True):
-    """The contents of a message on a channel: each group of `needs` wants one of its fields."""
-
-    needs: tuple[tuple[str, ...], ...]
-    may: tuple[str, ...] = ()
-    open: bool = False
-    """Whether other fields are carried too, as they are (placements of the shop's own design)."""
-
-    def known(self) -> frozenset[str]:
-        """All fields by name."""
-        return frozenset(self.may).union(*self.needs)
-
-
-CHANNELS: Mapping[Channel, Fields] = {
-    "email": Fields(
-        needs=(("subject",), ("html", "text")), may=("preheader", "from_name", "reply_to")
-    ),
-    "sms": Fields(needs=(("body",),)),
-    "whatsapp": Fields(needs=(("body", "content_sid"),), may=("content_variables",)),
-    "push": Fields(needs=(("title",), ("body",)), may=("url", "image", "icon")),
-    "web": Fields(needs=(("title", "body", "html"),), open=True),
-    "checkout": Fields(needs=(("title", "body", "html"),), open=True),
-    "inapp": Fields(needs=(("title", "body", "html"),), open=True),
-    "slack": Fields(needs=(("text",),), may=("title",)),
-    "webhook": Fields(needs=(("body",),)),
-    "sandbox": Fields(needs=(), open=True),
-}
-"""What a message may hold for each channel. `ads` and `task` carry no message of an author."""
 
 
 class Features(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,10 +92,10 @@ PROVIDERS: Mapping[str, Features] = {
         names_the_message=False,
         remarks="Standard Webhooks; private networks refused unless allowed",
     ),
-    "slack": Features(title="Slack", channels=("slack", "task"), names_the_message=False),
+    "slack": Features(title="Slack", channels=("task",), names_the_message=False),
     "sandbox": Features(
         title="Sandbox",
-        channels=(*CHANNELS, "ads", "task"),
+        channels=tuple(CHANNELS),
         resends_safely=True,
         remarks="stands in for every channel without a provider; nothing leaves",
     ),
@@ -164,7 +136,7 @@ def _check_fields(channel: Channel, contents: Mapping[str, str]) -> list[Wrong]:
     if not fields.open:
         found += [
             _wrong(channel, field, f"{channel} can't carry {field!r}")
-            for field in sorted(contents.keys() - fields.known())
+            for field in sorted(contents.keys() - set(fields.takes))
         ]
     return found
 

@@ -28,7 +28,10 @@ TEMPLATES_KEPT_CHARACTERS_MAX = 50_000
 """A longer template is parsed each time, so that the cache stays small."""
 
 DELIVERIES_AT_ONCE_MAX = 50
-"""Letters in the air at one time, over all routes."""
+"""Letters in the air at one time to one provider."""
+
+PLACE_SECONDS_MAX = 5.0
+"""How long a letter waits to be one of them; then it is tried again later."""
 
 REPLY_BYTES_MAX = 1_000_000
 """What is read of a provider's answer; beyond, the rest is not read."""
@@ -42,14 +45,15 @@ ANSWER_SECONDS_MAX = 30.0
 SMTP_CONNECTIONS_MAX = 8
 """Connections to one mail server."""
 
-SMTP_PLACE_SECONDS_MAX = 30.0
+SMTP_PLACE_SECONDS_MAX = 10.0
 """How long a letter waits for one of them; then it is tried again later."""
 
-SMTP_LETTER_SECONDS_MAX = 60.0
+SMTP_LETTER_SECONDS_MAX = 30.0
 """Time for one letter's whole conversation, from connecting to the last reply."""
 
-LETTER_SECONDS_MAX = 100.0
-"""Time for one letter on any channel, waiting for a connection included."""
+LETTER_SECONDS_MAX = 45.0
+"""Time for one letter on any channel, waiting for a connection included. With the wait for a
+place it stays under the minute after which a host gives its worker up."""
 
 SMTP_IDLE_SECONDS_MAX = 60.0
 """How long a connection to a mail server is kept for the next letter."""

@@ -1,7 +1,6 @@
-"""Messages to a Slack channel of the company's own, by incoming webhook.
+"""Tasks for people at the company, in a Slack channel of theirs, by incoming webhook.
 
-Carries tasks for people (`task`) and messages of the channel `slack`. A webhook's address is a
-secret. Slack has no idempotency key.
+A webhook's address is a secret. Slack has no idempotency key.
 """
 
 import msgspec
@@ -29,20 +28,16 @@ class Slack:
         self.settings = settings
 
     def compose(self, letter: Letter) -> Request:
-        foreign = sorted(letter.fields.keys() - {"text", "title", "details"})
-        if foreign:
-            raise Unsupported(self.name, f"the field {foreign[0]!r}")
-        title, details = letter.fields.get("title", ""), letter.fields.get("details", "")
-        lines = [f"*{escape(title)}*"] if title else []
-        if letter.fields.get("text"):
-            lines.append(escape(letter.fields["text"]))
-        if letter.channel == "task" and letter.address:
-            lines.append(f"For: {escape(letter.address)}")
-        if details and details != "{}":
-            lines.append(f"```{escape(details)}```")
-        text = "\n".join(lines)
-        if not text.strip():
-            raise Unsupported(self.name, "a message without text")
+        title = letter.fields.get("title", "")
+        if not title.strip():
+            raise Unsupported(self.name, "a task without a title")
+        to = letter.fields.get("to", "") or letter.address
+        lines = [f"*{escape(title)}*", escape(letter.fields.get("body", ""))]
+        lines.append(f"For: {escape(to)}" if to else "")
+        for name, value in letter.fields.items():
+            if name not in {"title", "body", "to"} and value not in {"", "{}"}:
+                lines.append(f"{escape(name)}: {escape(value)}")
+        text = "\n".join(line for line in lines if line)
         if len(text) > limits.SLACK_CHARACTERS_MAX:
             text = text[: limits.SLACK_CHARACTERS_MAX - 20] + "\n… (cut)"
         return Request(

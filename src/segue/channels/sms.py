@@ -15,10 +15,11 @@ import msgspec
 from segue.channels import limits
 from segue.channels.letter import Letter, Reply, Request, accepted, by_status
 from segue.channels.secret import Secret
+from segue.define.channels import CHANNELS
 from segue.errors import BadAddress, Unsupported
 from segue.hosts.ports import Outcome
 
-FIELDS = frozenset({"body"})
+FIELDS = frozenset(CHANNELS["sms"].takes)
 
 _GSM = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡"
@@ -118,8 +119,9 @@ class HttpSms:
             known.text_field: body_of(letter, self.name),
             known.id_field: letter.id,
         }
-        if known.sender:
-            fields[known.from_field] = known.sender
+        sender = letter.fields.get("from", "").strip() or known.sender
+        if sender:
+            fields[known.from_field] = sender
         headers = {"Idempotency-Key": letter.id} if letter.id.isascii() else {}
         if known.token:
             headers[known.token_header] = known.token_prefix + known.token.reveal()

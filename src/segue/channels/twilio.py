@@ -76,7 +76,9 @@ class Twilio:
 
     def _sms(self, letter: Letter) -> dict[str, str]:
         form = {"To": sms.number(letter.address), "Body": sms.body_of(letter, self.name)}
-        if self.settings.messaging_service_sid:
+        if letter.fields.get("from", "").strip():
+            form["From"] = letter.fields["from"].strip()
+        elif self.settings.messaging_service_sid:
             form["MessagingServiceSid"] = self.settings.messaging_service_sid
         elif self.settings.from_number:
             form["From"] = self.settings.from_number
@@ -85,24 +87,27 @@ class Twilio:
         return form
 
     def _whatsapp(self, letter: Letter) -> dict[str, str]:
-        """An approved template by its Content SID, or a body inside the 24-hour window."""
+        """An approved template by its Content SID, or a body inside the 24-hour window.
+
+        A Content SID stands for one language, so the field `language` is not carried.
+        """
         if not self.settings.whatsapp_number:
             raise Unsupported(self.name, "WhatsApp: whatsapp_number is not set")
         form = {
             "To": f"whatsapp:{sms.number(letter.address)}",
             "From": f"whatsapp:{self.settings.whatsapp_number}",
         }
-        foreign = sorted(letter.fields.keys() - {"body", "content_sid", "content_variables"})
+        foreign = sorted(letter.fields.keys() - {"body", "template", "parameters"})
         if foreign:
             raise Unsupported(self.name, f"the field {foreign[0]!r} in a WhatsApp message")
-        if letter.fields.get("content_sid"):
-            form["ContentSid"] = letter.fields["content_sid"].strip()
-            if letter.fields.get("content_variables"):
-                form["ContentVariables"] = letter.fields["content_variables"]
+        if letter.fields.get("template", "").strip():
+            form["ContentSid"] = letter.fields["template"].strip()
+            if letter.fields.get("parameters"):
+                form["ContentVariables"] = letter.fields["parameters"]
         elif letter.fields.get("body", "").strip():
             form["Body"] = letter.fields["body"].strip()
         else:
-            raise Unsupported(self.name, "a WhatsApp message without content_sid or body")
+            raise Unsupported(self.name, "a WhatsApp message without template or body")
         return form
 
     def interpret(self, reply: Reply) -> Outcome:

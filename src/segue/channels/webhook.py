@@ -44,13 +44,12 @@ class Webhook:
                 raise ChannelMisconfigured(f"webhook: {name!r} is no web address")
 
     def compose(self, letter: Letter) -> Request:
-        url = self.settings.endpoints.get(letter.address)
-        if url is None:
+        url = self.settings.endpoints.get(letter.address) or letter.fields.get("url", "").strip()
+        if not url:
             raise Unsupported(self.name, f"a call to {letter.address!r}: no such endpoint")
-        foreign = sorted(letter.fields.keys() - {"body"})
-        if foreign:
-            raise Unsupported(self.name, f"the field {foreign[0]!r}")
-        body = letter.fields.get("body", "").encode()
+        if not url.startswith(("https://", "http://")):
+            raise Unsupported(self.name, f"a call to {url[:80]!r}: no web address")
+        body = body_of(letter)
         stamp = str(letter.at // 1000)
         name = letter_name(letter.id)
         return Request(
@@ -71,6 +70,17 @@ class Webhook:
         if reply.status == 410:
             return refused("webhook: HTTP 410, the receiver wants no more")
         return by_status(reply, self.name, resends_safely=True)
+
+
+def body_of(letter: Letter) -> bytes:
+    """The body as written, or all other fields as one JSON object."""
+    fields = {name: text for name, text in letter.fields.items() if name != "url"}
+    if "body" in fields and len(fields) > 1:
+        others = sorted(fields.keys() - {"body"})
+        raise Unsupported("webhook", f"the field {others[0]!r} beside a body")
+    if "body" in fields:
+        return fields["body"].encode()
+    return msgspec.json.encode(fields, order="sorted")
 
 
 def letter_name(letter_id: str) -> str:

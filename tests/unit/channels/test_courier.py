@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from segue.channels import limits
 from segue.channels.courier import Courier, render_show
 from segue.channels.letter import Letter, accepted
 from segue.errors import StoreUnavailable, Unrenderable
+from segue.hosts.limits import DELIVERY_MS_MAX
 from segue.hosts.ports import Delivery, Outcome
 from segue.kernel.effects import AssignTask, CallWebhook, ChangeAudience, Effect, Send, Show
 from segue.kernel.plan import Message
@@ -157,6 +159,27 @@ def test_letters_travel_together_but_not_too_many() -> None:
         made.deliver([send(n) for n in range(120)])
         assert len(post.carried) == 120
         assert 10 < post.most_at_once <= 50
+
+
+def test_a_provider_that_hangs_takes_no_place_from_another() -> None:
+    slow, quick = Post(), Post()
+    with courier(lines={"email": slow, "sms": quick}, letter_seconds=2) as (made, _, _):
+        slow.seconds = 30
+        hung = threading.Thread(target=made.deliver, args=([send(n) for n in range(80)],))
+        hung.start()
+        started = time.monotonic()
+        while slow.at_once < 50:
+            time.sleep(0.01)
+        assert made.deliver([send(99, channel="sms")])[0].result == "accepted"
+        assert time.monotonic() - started < 1.5
+        hung.join()
+
+
+def test_a_letter_never_keeps_its_worker_for_a_minute() -> None:
+    assert limits.PLACE_SECONDS_MAX + limits.LETTER_SECONDS_MAX < DELIVERY_MS_MAX / 1000 - 5
+    smtp = limits.SMTP_PLACE_SECONDS_MAX + limits.SMTP_LETTER_SECONDS_MAX
+    assert smtp < limits.LETTER_SECONDS_MAX
+    assert limits.CONNECT_SECONDS_MAX + limits.ANSWER_SECONDS_MAX < limits.LETTER_SECONDS_MAX
 
 
 def test_what_was_simulated_never_leaves() -> None:

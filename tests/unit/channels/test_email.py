@@ -6,7 +6,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from segue.channels.email import Sender, mail, mailbox, mime, text_of, with_preheader
+from segue.channels.email import Sender, mail, mailbox, mime, text_of, with_preview
 from segue.channels.letter import Letter
 from segue.errors import BadAddress, Unsupported
 from segue.kernel.values import Instant
@@ -150,8 +150,17 @@ def test_html_alone_gets_a_text_beside_it() -> None:
     assert "Open it" in next(iter(message.iter_parts())).get_content()
 
 
-def test_a_preheader_is_hidden_at_the_start_of_the_body() -> None:
-    assert with_preheader("<body class='a'><p>x</p>", "5 < 6").startswith(
+def test_a_preview_is_hidden_at_the_start_of_the_body() -> None:
+    assert with_preview("<body class='a'><p>x</p>", "5 < 6").startswith(
         "<body class='a'><div style=\"display:none"
     )
-    assert "5 &lt; 6" in with_preheader("<p>x</p>", "5 < 6")
+    assert "5 &lt; 6" in with_preview("<p>x</p>", "5 < 6")
+
+
+def test_a_message_may_say_whom_it_is_from() -> None:
+    fields = {"subject": "x", "text": "y"}
+    named = parsed(letter(fields=fields | {"from": "Ana from the shop"}))
+    assert str(named["From"]) == "Ana from the shop <shop@xn--bcher-kva.example>"
+    whole = parsed(letter(fields=fields | {"from": "Ana <ana@shop.example>\r\nBcc: e@x.example"}))
+    assert whole["From"].addresses[0].addr_spec == "ana@shop.example"
+    assert whole["Bcc"] is None
