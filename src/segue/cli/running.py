@@ -22,7 +22,7 @@ from rich.console import Console
 
 from segue import define, wiring
 from segue.cli import asking
-from segue.cli.terminal import terminal
+from segue.cli.terminal import own_name, terminal
 from segue.cli.workspace import checked
 from segue.errors import NotHere, PortTaken, SegueError
 from segue.server import app as server
@@ -159,9 +159,12 @@ def _say_where(
     rows = [
         ("look here", f"[bold cyan]{url}/[/]"),
         ("write key", key),
-        ("an event", f'segue send "Product Added" --user ana -p product_id=42{_at(settings)}'),
+        (
+            "an event",
+            f'{own_name()} send "Product Added" --user ana -p product_id=42{_at(settings)}',
+        ),
         ("", f"or any Segment SDK, with {url} as its host"),
-        ("why", f"segue why ana{_store(settings)}"),
+        ("why", f"{own_name()} why ana{_store(settings)}"),
         ("messages", _messages(settings)),
         ("store", settings.store),
     ]
