@@ -203,6 +203,8 @@ class Courier:
             await line.close()
         if self._wire is not None:
             await self._wire.close()
+        # Closed transports let go of their sockets in a later turn of the loop.
+        await asyncio.sleep(limits.GOODBYE_SECONDS_MAX)
 
 
 def _live(loop: asyncio.AbstractEventLoop) -> None:

@@ -94,3 +94,6 @@ BREAKER_SECONDS_LEAST = 5.0
 
 BREAKER_SECONDS_MAX = 300.0
 """How long at most, also where a provider asks for more."""
+
+GOODBYE_SECONDS_MAX = 0.05
+"""Time that a closing courier gives its connections to end."""
