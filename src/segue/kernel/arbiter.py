@@ -546,5 +546,9 @@ def data_for(turn: Turn, linked: LinkedMessage, run: Run | None, event: Record) 
         if incentive
         else None,
         "now": turn.now,
-        "currency": turn.program.workspace.currency,
+        "workspace": {
+            "name": turn.program.workspace.name,
+            "zone": turn.program.workspace.zone,
+            "currency": turn.program.workspace.currency,
+        },
     }
