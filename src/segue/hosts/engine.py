@@ -7,7 +7,7 @@ Rule 2: the code that answers (`desk.py`, `batch.py`) and judges (`verdicts.py`)
 Rule 3: a courier is called at once and answers at the same instant.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from segue.errors import NoProgram
 from segue.hosts.arrivals import Answer, Arrival
@@ -41,7 +41,7 @@ class Engine:
     """A host whose clock is moved by hand.
 
     `engine.store` is what it writes to (a `QuickStore` unless another is given), and
-    `engine.latest` what the last commit came to.
+    `engine.latest` what the last commit came to; `listener` is told of every commit.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class Engine:
         zones: Zones | None = None,
         now: int = 0,
         profiles_cached_max: int = 1_000_000,
+        listener: Callable[[Answered], None] | None = None,
     ) -> None:
         self.store: Store = store if store is not None else QuickStore()
         self.now = Instant(now)
@@ -61,6 +62,7 @@ class Engine:
         self._zones = zones or Zones()
         self._programs = Programs(self.store, patterns, self._zones)
         self._cached_max = profiles_cached_max
+        self._listener = listener
         self._desk: Desk | None = None
         if self.store.current_program():
             self._desk = self._new_desk(self._programs.current())
@@ -125,6 +127,8 @@ class Engine:
 
     def _answer(self, docket: Docket) -> Answered:
         self.latest = self._at_desk().answer(docket, self.now)
+        if self._listener is not None:
+            self._listener(self.latest)
         return self.latest
 
     def _dispatch(self) -> None:
