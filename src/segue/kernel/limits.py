@@ -51,3 +51,9 @@ NUMBER_MAX = 1e270
 
 ROUNDS_PER_INPUT_MAX = 50
 """Rounds of settling in one input; beyond, the rest waits for the next input and is traced."""
+
+YEARS_AHEAD_MAX = 8
+"""Years in which a yearly date is looked for: a 29th of February comes within eight."""
+
+DAYS_AHEAD_MAX = 62
+"""Days in which a day of the month is looked for: the 31st comes within two months."""

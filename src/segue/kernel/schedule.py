@@ -11,16 +11,11 @@ from typing import assert_never
 
 from segue.kernel import calendar, plan
 from segue.kernel.calendar import Zone
+from segue.kernel.limits import DAYS_AHEAD_MAX, YEARS_AHEAD_MAX
 from segue.kernel.profile import Profile
 from segue.kernel.program import LinkedEntry, Program
 from segue.kernel.turn import Turn
 from segue.kernel.values import DAY, MINUTE, NEVER, Instant, Value
-
-YEARS_AHEAD_MAX = 8
-"""How far a yearly date is looked for: a 29th of February comes within eight years."""
-
-DAYS_AHEAD_MAX = 62
-"""How far a day of the month is looked for: the 31st comes within two months."""
 
 
 def plan_ahead(turn: Turn) -> None:

@@ -21,3 +21,6 @@ READERS_MAX = 8
 
 FREE_BYTES_MIN = 256 << 20
 """Free disk space below which `check` speaks."""
+
+REMEMBERED_MAX = 16_384
+"""Profiles whose slot is remembered: one profile is asked for several times in a batch."""

@@ -7,14 +7,12 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from segue.kernel.values import ProfileId
+from segue.stores.limits import REMEMBERED_MAX
 from segue.stores.ports import Identifier
 
 SLOTS = 4_096
 """Enough to spread over any number of machines that a database cluster reaches; a power of
 two, so that the hash's bits are used evenly."""
-
-REMEMBERED_MAX = 16_384
-"""Profiles whose slot is remembered: one profile is asked for several times in a batch."""
 
 
 @lru_cache(REMEMBERED_MAX)
