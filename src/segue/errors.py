@@ -237,6 +237,16 @@ class WorkspaceWrong(DefinitionError):
     hint = "correct the places shown, then run `segue check`"
 
 
+class WrongTest(DefinitionError):
+    """A test of a workspace asks for something that can't be."""
+
+    code = "DEF802"
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
 class Refused(OperatorError):
     """A running Segue answered a request of the command line with an error."""
 
@@ -318,6 +328,14 @@ class TooManyWatchers(InputError):
     code = "INP709"
     status = 429
     hint = "close a live page, or read /metrics instead"
+
+
+class Unproven(InputError):
+    """A source's or provider's callback does not prove where it comes from; nothing was kept."""
+
+    code = "INP710"
+    status = 401
+    hint = "compare the secret in the settings with the one on the provider's page"
 
 
 class NobodyNamed(InputError):

@@ -27,6 +27,9 @@ FILE = "segue.toml"
 WRITE_KEY_FILE = "write-key"
 """Beside the store: the write key that was drawn when none is set."""
 
+LINK_KEY_FILE = "link-key"
+"""Beside the store: the key that signs links, likewise."""
+
 NOT_SETTINGS = frozenset({"SEGUE_DATA", "SEGUE_SETTINGS"})
 """Names with our prefix that are no settings: the tests' data sets, the settings' own file."""
 
@@ -98,9 +101,74 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str, _help("Who email is from: `Shop <hello@shop.example>`. Needed to deliver live.")
     ] = ""
     email_reply_to: Annotated[str, _help("Where answers go; empty: to `email_from`.")] = ""
+    channels: Annotated[
+        str,
+        _help(
+            "A TOML file that names the provider of each channel with its settings, and under"
+            " `[receipts]` what proves each provider's callbacks. See docs/channels."
+        ),
+    ] = ""
+    test_recipients: Annotated[
+        str,
+        _help(
+            "Test mode: only these recipients are reached, everybody else's messages are kept in"
+            " the sandbox. Addresses, or domains as `@team.example`, separated by commas. Empty:"
+            " everybody is reached."
+        ),
+    ] = ""
+    link_key: Annotated[
+        str,
+        _secret(
+            "The key that signs unsubscribe, preference and tracking links. Empty: one is drawn,"
+            " and kept beside the store. Links in messages that were sent stop working when it"
+            " changes."
+        ),
+    ] = ""
+    track_clicks: Annotated[
+        bool, _help("Lead the links of an email's HTML through Segue, so that clicks are known.")
+    ] = True
+    track_opens: Annotated[
+        bool, _help("Put a tiny picture into an email's HTML, so that opens are known.")
+    ] = True
+    text_replies: Annotated[
+        bool,
+        _help(
+            "Answer STOP, START and HELP by text ourselves. Off where the provider does, as"
+            " Twilio does unless it was told not to; consent follows either way."
+        ),
+    ] = False
+    shopify_secret: Annotated[
+        str, _secret("What Shopify signs its webhooks with. Empty: none are taken.")
+    ] = ""
+    stripe_secret: Annotated[
+        str, _secret("Stripe's signing secret of the endpoint, `whsec_…`. Empty: none are taken.")
+    ] = ""
+    hubspot_secret: Annotated[
+        str, _secret("The client secret of the HubSpot app. Empty: none of its webhooks are taken.")
+    ] = ""
+    customers_by: Annotated[
+        OneOf["id", "email"],
+        _help(
+            "What a customer of Shopify, Stripe or HubSpot is known by: the source's own id, or"
+            " the email address, where several sources tell of the same people."
+        ),
+    ] = "id"
+    marketing_topics: Annotated[
+        str,
+        _help("The topics that a shop's one switch for marketing is for, separated by commas."),
+    ] = "marketing"
     log_level: Annotated[
         OneOf["debug", "info", "warning", "error"], _help("How much is written to the log.")
     ] = "warning"
+
+    def __repr__(self) -> str:
+        """Everything but the secrets, so that no log and no error can tell one."""
+        shown = [
+            f"{row.name}={'(set)' if row.secret else repr(getattr(self, row.name))}"
+            for row in table()
+            if getattr(self, row.name) != row.default
+        ]
+        return f"Settings({', '.join(shown)})"
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,13 +269,49 @@ def write_keys(settings: Settings, *, draw: bool) -> dict[str, str]:
     if keys:
         return keys
     file = Path(settings.store).parent / WRITE_KEY_FILE
+    if not file.exists() and not draw:
+        return {}
+    return {_drawn(file, f"wk_{secrets.token_urlsafe(18)}"): "api"}
+
+
+def link_key(settings: Settings) -> str:
+    """The key that signs links; where none is set, one is drawn and kept."""
+    drawn = secrets.token_urlsafe(32)
+    return settings.link_key or _drawn(Path(settings.store).parent / LINK_KEY_FILE, drawn)
+
+
+def _drawn(file: Path, fresh: str) -> str:
+    """What a file holds; a new one, which only its owner may read, gets `fresh`."""
     if not file.exists():
-        if not draw:
-            return {}
         file.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-            out.write(f"wk_{secrets.token_urlsafe(18)}\n")
-    return {file.read_text(encoding="utf-8").strip(): "api"}
+            out.write(f"{fresh}\n")
+    return file.read_text(encoding="utf-8").strip()
+
+
+def channels_of(settings: Settings) -> dict[str, dict[str, object]]:
+    """The tables of the channels' file, by name; nothing where none is named.
+
+    Secrets in it are written `env:NAME` or `file:/path`, so the file itself holds none.
+    """
+    if not settings.channels:
+        return {}
+    path = Path(settings.channels)
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise BadSetting(f"{path}: can't be read: {problem.strerror}") from problem
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise BadSetting(f"{path}: is not TOML: {problem}") from problem
+    for name, table_of in found.items():
+        if not isinstance(table_of, dict):
+            raise BadSetting(f"{path}: {name} must be a table: [{name}]")
+    return found
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The parts of a setting that is a list, separated by commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def strangers(environment: Mapping[str, str]) -> list[str]:

@@ -36,7 +36,7 @@ from segue.kernel.effects import Show
 from segue.kernel.plan import Message, Plan
 from segue.kernel.values import Instant, Record
 from segue.server import app as server
-from segue.settings import Settings, write_keys
+from segue.settings import Settings, listed, write_keys
 from segue.sim.population import Population
 from segue.stores.ports import Store
 from segue.stores.sqlite import SqliteStore
@@ -159,6 +159,11 @@ def sandbox(store: Store) -> Courier:
     return Courier(messages=Contents(store), keep=store.keep)
 
 
+def rehearsal(store: Store) -> Courier:
+    """Renders everything, so that a template's error shows; keeps and sends nothing."""
+    return Courier(messages=Contents(store), keep=lambda _messages: None)
+
+
 def _email(settings: Settings) -> dict[str, Line]:
     if not settings.smtp_host:
         return {}
@@ -206,19 +211,32 @@ class Installation:
             message = contents(program, show.message)
             return {} if message is None else render_show(message, show, templates)
 
-        origins = tuple(part.strip() for part in self.settings.origins.split(",") if part.strip())
         return server.create_app(
             self.host,
             self.store,
-            server.Settings(
-                write_keys=self.keys,
-                admin_token=self.settings.admin_token,
-                origins=origins,
-                simulated_sources=(SIMULATED,),
-            ),
+            self._door(),
             clock=self.clock,
             render=render,
             simulation=self.shoppers,
+        )
+
+    def _door(self) -> server.Settings:
+        """What the server must know of the settings."""
+        known = self.settings
+        hooks = {
+            "shopify": known.shopify_secret,
+            "stripe": known.stripe_secret,
+            "hubspot": known.hubspot_secret,
+        }
+        return server.Settings(
+            write_keys=self.keys,
+            admin_token=known.admin_token,
+            origins=listed(known.origins),
+            simulated_sources=(SIMULATED,),
+            public_url=known.public_url,
+            hook_secrets={source: Secret(secret) for source, secret in hooks.items() if secret},
+            customers_by=known.customers_by,
+            marketing_topics=listed(known.marketing_topics),
         )
 
     def close(self) -> None:

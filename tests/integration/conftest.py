@@ -82,9 +82,9 @@ class Door:
 class Segue:
     """One running installation."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **given: Any) -> None:
         self._open = ExitStack()
-        settings = Settings(store=str(folder / "segue.sqlite"), write_keys=f"{KEY}=shop")
+        settings = Settings(store=str(folder / "segue.sqlite"), write_keys=f"{KEY}=shop", **given)
         self.installation = self._open.enter_context(wiring.installed(settings))
         self.store = self.installation.store
         body = msgspec.json.encode(PLAN, order="sorted")

@@ -87,4 +87,33 @@ def test_an_error_about_a_secret_does_not_tell_it() -> None:
 
 def test_only_what_opens_a_door_is_a_secret() -> None:
     secret = {row.name for row in settings.table() if row.secret}
-    assert secret == {"write_keys", "admin_token", "smtp_password"}
+    sources = {"shopify_secret", "stripe_secret", "hubspot_secret"}
+    assert secret == {"write_keys", "admin_token", "smtp_password", "link_key"} | sources
+
+
+def test_no_secret_is_shown_where_settings_are_printed() -> None:
+    shown = repr(settings.Settings(stripe_secret="whsec_x", admin_token="tok_x", port=1))
+    assert "whsec_x" not in shown and "tok_x" not in shown
+    assert "stripe_secret=(set)" in shown and "port=1" in shown
+
+
+def test_a_link_key_is_drawn_once_and_kept_for_its_owner_only(tmp_path: Path) -> None:
+    known = settings.Settings(store=str(tmp_path / "a" / "segue.sqlite"))
+    drawn = settings.link_key(known)
+    assert len(drawn) > 30
+    assert settings.link_key(known) == drawn
+    assert (tmp_path / "a" / "link-key").stat().st_mode & 0o077 == 0
+    assert settings.link_key(settings.Settings(link_key="own")) == "own"
+
+
+def test_a_channels_file_is_tables_or_it_is_refused() -> None:
+    Path("channels.toml").write_text('[email]\nprovider = "smtp"\n')
+    known = settings.Settings(channels="channels.toml")
+    assert settings.channels_of(known) == {"email": {"provider": "smtp"}}
+    assert settings.channels_of(settings.Settings()) == {}
+    for text, told in (("email = 1", "must be a table"), ("[", "is not TOML")):
+        Path("channels.toml").write_text(text)
+        with pytest.raises(BadSetting, match=told):
+            settings.channels_of(known)
+    with pytest.raises(BadSetting, match="can't be read"):
+        settings.channels_of(settings.Settings(channels="gone.toml"))

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from segue.errors import SegueError
 from segue.hosts.ports import Clock
-from segue.server import admin, cdn, decide, ingest, pages, problems
+from segue.server import admin, cdn, decide, hooks, ingest, pages, problems
 from segue.server.bridge import Host
 from segue.server.cors import Cors
 from segue.server.site import Render, Settings, Simulation, Site
@@ -34,6 +34,7 @@ def _routes() -> list[Route]:
         *taken,
         Route("/v1/decide", decide.decide, methods=["POST"]),
         Route("/v1/report", decide.report, methods=["POST"]),
+        Route("/v1/hooks/{source}", hooks.receive, methods=["POST"]),
         Route("/beacon/v1/batch", ingest.receive, methods=["POST"]),
         Route("/v1/m", cdn.ignored, methods=["POST"]),
         Route("/v1/projects/{write_key}/settings", cdn.segment_settings, methods=["GET"]),

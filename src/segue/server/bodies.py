@@ -16,6 +16,12 @@ _GZIP = b"\x1f\x8b"
 
 async def read(request: Request, most: int = limits.BODY_BYTES_MAX) -> bytes:
     """The body, unpacked. A body that says it is too long is refused before it is read."""
+    body = await raw(request, most)
+    return unpack(body, request.headers.get("content-encoding", ""), most)
+
+
+async def raw(request: Request, most: int) -> bytes:
+    """The body's bytes as they came: what a signature is over."""
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > most:
         if int(declared) <= limits.DRAINED_BYTES_MAX:
@@ -31,8 +37,7 @@ async def read(request: Request, most: int = limits.BODY_BYTES_MAX) -> bytes:
             parts.append(part)
     except ClientDisconnect as error:
         raise BodyUnreadable("the sender went away before the body's end") from error
-    body = parts[0] if len(parts) == 1 else b"".join(parts)
-    return unpack(body, request.headers.get("content-encoding", ""), most)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 async def _drain(request: Request) -> None:

@@ -107,6 +107,10 @@ class Metrics:
 METRICS: dict[str, tuple[tuple[str, ...], str]] = {
     "segue_arrivals_total": (("source", "status"), "Inputs answered, by what became of them."),
     "segue_decisions_total": (("outcome", "reason"), "Proposals, by outcome and reason."),
+    "segue_callbacks_total": (
+        ("provider", "result"),
+        "Callbacks of sources and providers, by what became of them; forged ones only here.",
+    ),
     "segue_events_total": ((), "Events accepted, those that Segue emitted included."),
     "segue_receipts_total": (("channel", "state"), "What became of sends."),
     "segue_runs_total": (("journey", "change"), "Runs entered, moved, ended."),

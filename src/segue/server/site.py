@@ -8,6 +8,8 @@ from typing import Protocol, TypeAlias, TypeVar
 import msgspec
 from starlette.requests import HTTPConnection
 
+from segue.channels.secret import Secret
+from segue.connectors.webhook import UserBy
 from segue.hosts.ports import Clock
 from segue.kernel.effects import Show
 from segue.server import limits
@@ -35,6 +37,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     admin_token: str = ""
     origins: tuple[str, ...] = ("*",)
     simulated_sources: tuple[str, ...] = ("simulation",)
+    public_url: str = ""
+    """How the outside reaches this server: providers sign the address they called."""
+    hook_secrets: Mapping[str, Secret] = {}
+    """By source (`hooks.SOURCES`); a source without a secret is not listened to."""
+    customers_by: UserBy = "id"
+    """What a source's customer is known by: its own id, or the email address."""
+    marketing_topics: tuple[str, ...] = ("marketing",)
+    """The topics that a shop's one switch for marketing stands for."""
 
 
 class Simulation(Protocol):
