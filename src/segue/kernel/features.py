@@ -60,6 +60,7 @@ class LinkedStream:
         "events",
         "key",
         "of",
+        "plain",
         "taken",
         "tally_key",
         "trail_key",
@@ -76,6 +77,8 @@ class LinkedStream:
         self.bit = bit
         self.where = where
         self.of = of
+        self.plain = where is None and of is None
+        """Whether every event of its names is in it, with nothing taken."""
         self.tally_key = ""
         """Empty where no aggregate looks at all time."""
         self.trail_key = ""
@@ -118,7 +121,7 @@ def fold(profile: Profile, event: Event, streams: Streams, scene: Scene) -> int:
     """Let the event leave its mark; the bits of the streams whose aggregates may have changed."""
     dirty = 0
     for stream in streams.by_event.get(event.name, streams.wild):
-        value = _taken(stream, scene)
+        value = None if stream.plain else _taken(stream, scene)
         if value is _NOT_IN:
             continue
         if stream.tally_key:
@@ -253,16 +256,19 @@ def _trace(
         trails[stream.trail_key] = Trail([at], None if stream.of is None else [value])
         return True
     times, values = trail.times, trail.values
-    index = len(times)
-    if index and at <= times[-1]:
+    if times and times[-1] < at:
+        times.append(at)
+        if values is not None:
+            values.append(value)
+    else:
         index = bisect_right(times, at)
         if values is not None:
             rank = _canonical(value)
             while index and times[index - 1] == at and _canonical(values[index - 1]) > rank:
                 index -= 1
-    times.insert(index, at)
-    if values is not None:
-        values.insert(index, value)
+        times.insert(index, at)
+        if values is not None:
+            values.insert(index, value)
     gone = bisect_right(times, edge) if times[0] <= edge else 0
     if gone or len(times) > TRAIL_ENTRIES_MAX:
         _drop(trail, max(gone, len(times) - TRAIL_ENTRIES_MAX))

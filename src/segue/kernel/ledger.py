@@ -135,9 +135,9 @@ def revoke(turn: Turn, source: str) -> None:
 
 def redeem(turn: Turn, event: Event) -> None:
     """Mark what this event redeems: a coupon code it names, else what its name redeems."""
-    grants = [one for one in turn.profile.grants if alive(one, turn.now)]
-    if not grants:
+    if not turn.profile.grants:
         return
+    grants = [one for one in turn.profile.grants if alive(one, turn.now)]
     code = event.properties.get("coupon")
     redeemed_by = turn.program.redeemed_by
     for one in grants:
@@ -230,13 +230,15 @@ ADDRESS = {
 
 def products(properties: Record) -> list[str]:
     """The product ids that an event of the ecommerce spec names."""
-    found: list[str] = []
+    found: dict[str, None] = {}
     listed = properties.get("products")
-    if isinstance(listed, list | tuple):
-        records = (one for one in listed if isinstance(one, dict))
-        found.extend(_text(one.get("product_id") or one.get("sku")) for one in records)
-    found.append(_text(properties.get("product_id")))
-    return [one for one in dict.fromkeys(found) if one]
+    for one in listed if isinstance(listed, list | tuple) else ():
+        if isinstance(one, dict):
+            product = one.get("product_id") or one.get("sku")
+            found[product if type(product) is str else _text(product)] = None
+    found[_text(properties.get("product_id"))] = None
+    found.pop("", None)
+    return list(found)
 
 
 def _text(value: Value) -> str:

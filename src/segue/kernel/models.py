@@ -11,8 +11,10 @@ Rule 4: plain floats, no numeric library, no transcendental function.
 """
 
 from bisect import bisect_right
+from collections.abc import Callable
 from hashlib import blake2b
 from math import ceil
+from operator import itemgetter
 
 import msgspec
 
@@ -77,7 +79,7 @@ def measure(session: Session, profile: Profile, now: int) -> tuple[float, ...]:
 class LinkedModel:
     """A scorecard with its features found and its tables flattened."""
 
-    __slots__ = ("base", "binned", "id", "levels", "name", "points_at", "tables", "target")
+    __slots__ = ("base", "cuts", "id", "levels", "name", "pick", "points_at", "tables", "target")
 
     def __init__(self, card: Scorecard) -> None:
         content = msgspec.json.encode(card, order="sorted")
@@ -86,9 +88,8 @@ class LinkedModel:
         self.id = f"{card.name}@{blake2b(content, digest_size=4).hexdigest()}"
         self.base = card.base
         order = list(FEATURES)
-        self.binned = tuple(
-            (_comparable(bins.feature, bins.cuts), order.index(bins.feature)) for bins in card.bins
-        )
+        self.cuts = tuple(_comparable(bins.feature, bins.cuts) for bins in card.bins)
+        self.pick = _picker([order.index(bins.feature) for bins in card.bins])
         where = {bins.feature: index for index, bins in enumerate(card.bins)}
         sizes = [len(bins.cuts) + 1 for bins in card.bins]
         constant = len(card.bins)  # score() appends a bin that is always 0
@@ -110,6 +111,13 @@ def _comparable(feature: str, cuts: tuple[float, ...]) -> tuple[float, ...]:
     return tuple(map(ceil, cuts)) if feature in _WHOLE else cuts
 
 
+def _picker(places: list[int]) -> Callable[[tuple[float, ...]], tuple[float, ...]]:
+    """Takes the values at these places out of a tuple."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda values: tuple(values[place] for place in places)
+
+
 def link(card: Scorecard) -> LinkedModel:
     """Make a scorecard ready to run."""
     return LinkedModel(card)
@@ -123,7 +131,7 @@ def score(profile: Profile, model: LinkedModel, now: Instant) -> Score:
     session = profile.session
     assert session is not None, "a score is of a live session"
     values = measure(session, profile, now)
-    bins = [bisect_right(cuts, values[index]) for cuts, index in model.binned]
+    bins = list(map(bisect_right, model.cuts, model.pick(values)))
     known = session.scores.get(model.name)
     if known is not None and known.bins == bins and known.model == model.id:
         return known

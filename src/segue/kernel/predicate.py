@@ -281,8 +281,7 @@ class Linker:
                 if not bound.constant or (limit := number(bound.value)) is None:
                     return None
                 stream = self._stream(left.stream, "event", within_ms)
-                times = history.times_of(stream)
-                ask = history.compare_count(op, times, within_ms, limit)
+                ask = history.compare_trail(op, stream, within_ms, limit)
                 return Condition(ask, stream.bit, timed=True)
             case ex.Touched():
                 bound = self.compile(right)

@@ -11,7 +11,9 @@ Rule 4: what an event does not touch costs nothing: which segments to ask is fou
 """
 
 from collections.abc import Iterable
+from typing import TypeAlias, TypeVar
 
+from segue.kernel.features import Ask
 from segue.kernel.plan import Segment
 from segue.kernel.predicate import Linker
 from segue.kernel.profile import Profile
@@ -21,6 +23,19 @@ from segue.kernel.values import NEVER, Instant
 
 EVERYTHING = -1
 """As dirty bits: ask every segment."""
+
+REMEMBERED_MAX = 1_024
+"""Sets of bits and of places whose segments are remembered; beyond, all are forgotten."""
+
+Asked: TypeAlias = tuple[int, str, Ask]
+_Known = TypeVar("_Known")
+
+
+def _remember(known: dict[int, _Known], key: int, value: _Known) -> None:
+    """Keep what follows from the program alone; forgetting it costs time only."""
+    if len(known) >= REMEMBERED_MAX:
+        known.clear()
+    known[key] = value
 
 
 class LinkedSegment:
@@ -39,7 +54,7 @@ class LinkedSegment:
 class Segments:
     """All segments in the order of asking, and who reads what."""
 
-    __slots__ = ("every", "inside", "ordered", "readers")
+    __slots__ = ("_lists", "_reading", "every", "inside", "ordered", "readers")
 
     def __init__(self, ordered: Iterable[Segment], linker: Linker) -> None:
         self.ordered = tuple(
@@ -50,6 +65,31 @@ class Segments:
         self.every = (1 << len(self.ordered)) - 1
         self.readers: dict[int, int] = {}
         """For each bit of `needs`: the places of the segments that read it."""
+        self._reading: dict[int, int] = {}
+        self._lists: dict[int, tuple[Asked, ...]] = {}
+
+    def reading(self, dirty: int) -> int:
+        """The places of the segments that read one of these bits; remembered, for they recur."""
+        if dirty == EVERYTHING:
+            return self.every
+        places = self._reading.get(dirty)
+        if places is None:
+            places = 0
+            for bit in _bits(dirty):
+                places |= self.readers.get(bit, 0)
+            _remember(self._reading, dirty, places)
+        return places
+
+    def at(self, places: int) -> "tuple[Asked, ...]":
+        """Place, name and question of these segments, in the order of asking."""
+        found = self._lists.get(places)
+        if found is None:
+            found = tuple(
+                (place, self.ordered[place].name, self.ordered[place].ask)
+                for place in (bit.bit_length() - 1 for bit in _bits(places))
+            )
+            _remember(self._lists, places, found)
+        return found
 
 
 def link(segments: Iterable[Segment], linker: Linker) -> Segments:
@@ -82,32 +122,41 @@ def refresh(
     """Ask again what may have changed; the changes, and the bits of the segments that did."""
     changes: list[SegmentChanged] = []
     changed = 0
-    asked = _touched(profile, segments, scene.now, dirty)
+    due = profile.segments_due
+    asked = segments.reading(dirty)
+    if due and min(due.values()) <= scene.now:
+        for name, at in due.items():
+            if at <= scene.now:
+                asked |= segments.inside.get(name, 0)
     if not asked:
         return changes, changed
     before = scene.until
-    members, due = profile.segments, profile.segments_due
-    ordered, readers = segments.ordered, segments.readers
-    while asked:
-        place = asked & -asked
-        asked ^= place
-        segment = ordered[place.bit_length() - 1]
-        name = segment.name
-        scene.until = NEVER
-        member = segment.ask(scene) is True
-        if scene.until < NEVER:
-            due[name] = scene.until
-        elif name in due:
-            del due[name]
-        if member is (name in members):
-            continue
-        if member:
-            members[name] = scene.now
-        else:
-            del members[name]
-        changes.append(SegmentChanged(segment=name, change="entered" if member else "left"))
-        changed |= segment.bit
-        asked |= readers.get(segment.bit, 0)
+    members, readers = profile.segments, segments.readers
+    waiting = segments.at(asked)
+    while waiting:
+        further = 0
+        for place, name, ask in waiting:
+            scene.until = NEVER
+            member = ask(scene) is True
+            if (until := scene.until) < NEVER:
+                due[name] = until
+            elif name in due:
+                del due[name]
+            if member is (name in members):
+                continue
+            if member:
+                members[name] = scene.now
+            else:
+                del members[name]
+            changes.append(SegmentChanged(segment=name, change="entered" if member else "left"))
+            bit = segments.ordered[place].bit
+            changed |= bit
+            if further := readers.get(bit, 0) & ~asked:
+                # Those that were to come anyway still come; the new ones take their place.
+                asked |= further
+                further = asked & (-2 << place)
+                break
+        waiting = segments.at(further)
     scene.until = before
     return changes, changed
 
@@ -115,24 +164,6 @@ def refresh(
 def next_due(profile: Profile) -> Instant:
     """The earliest instant at which a membership may change by time alone."""
     return Instant(min(profile.segments_due.values(), default=NEVER))
-
-
-def _touched(profile: Profile, segments: Segments, now: Instant, dirty: int) -> int:
-    """The places of the segments to ask."""
-    if dirty == EVERYTHING:
-        return segments.every
-    asked = 0
-    readers = segments.readers
-    while dirty:
-        bit = dirty & -dirty
-        dirty ^= bit
-        if bit in readers:
-            asked |= readers[bit]
-    if next_due(profile) <= now:
-        for name, at in profile.segments_due.items():
-            if at <= now:
-                asked |= segments.inside.get(name, 0)
-    return asked
 
 
 def _bits(mask: int) -> Iterable[int]:
