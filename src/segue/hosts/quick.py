@@ -19,7 +19,7 @@ from segue.kernel.inputs import Reported
 from segue.kernel.profile import Profile
 from segue.kernel.values import NEVER, Instant, ProfileId
 from segue.stores import codec
-from segue.stores.outbox import UNTOLD, on_claim, on_known, on_return, once, place
+from segue.stores.outbox import UNTOLD, address_of, on_claim, on_known, on_return, once, place
 from segue.stores.ports import (
     Counts,
     Identifier,
@@ -336,6 +336,16 @@ class QuickStore:
         found = [row for row in rows if state is None or row.send.state == state]
         found.sort(key=lambda row: -row.number)
         return [row.send for row in found[:limit]]
+
+    def sends_named(self, provider_ids: Sequence[str]) -> dict[str, tuple[ProfileId, str]]:
+        wanted = set(filter(None, provider_ids))
+        rows = [row for row in self._rows.values() if row.send.provider_id in wanted]
+        rows.sort(key=lambda row: row.number)
+        return {row.send.provider_id: (row.send.profile, row.send.id) for row in rows}
+
+    def reached(self, channel: str, address: str) -> list[ProfileId]:
+        found = (row for row in self._rows.values() if address and row.channel == channel)
+        return sorted({row.send.profile for row in found if address_of(row.send.effect) == address})
 
     def retry(self, ids: Sequence[str], now: Instant) -> int:
         dead = [r for r in self._rows.values() if r.send.state == "dead" and r.send.id in ids]

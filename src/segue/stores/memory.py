@@ -18,7 +18,7 @@ from segue.kernel.inputs import Reported
 from segue.kernel.profile import Profile
 from segue.kernel.values import NEVER, Instant, ProfileId
 from segue.stores import codec
-from segue.stores.outbox import UNTOLD, on_claim, on_known, on_return, once, place
+from segue.stores.outbox import UNTOLD, address_of, on_claim, on_known, on_return, once, place
 from segue.stores.ports import (
     Counts,
     Identifier,
@@ -325,6 +325,15 @@ class MemoryStore:
             )
         )
         return rows[::-1][:limit]
+
+    def sends_named(self, provider_ids: Sequence[str]) -> dict[str, tuple[ProfileId, str]]:
+        wanted = set(filter(None, provider_ids))
+        found = self._rows(lambda row: row.send.provider_id in wanted)
+        return {send.provider_id: (send.profile, send.id) for send in found}
+
+    def reached(self, channel: str, address: str) -> list[ProfileId]:
+        found = self._rows(lambda row: bool(address) and row.channel == channel)
+        return sorted({send.profile for send in found if address_of(send.effect) == address})
 
     def _rows(self, wanted: Callable[[_Row], bool]) -> list[QueuedSend]:
         with self._lock:

@@ -61,6 +61,11 @@ def place(effect: Effect, at: Instant) -> Place | None:
             assert_never(effect)
 
 
+def address_of(effect: Effect) -> str:
+    """To whom an effect goes, by the channel's own address; empty where it has none."""
+    return effect.address if isinstance(effect, Send) else ""
+
+
 def on_claim(told: int) -> int:
     """The row was claimed; the next load says so."""
     return max(told, UNTOLD)

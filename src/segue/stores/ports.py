@@ -284,6 +284,17 @@ class Store(Protocol):
         """Rows, the newest first."""
         ...
 
+    def sends_named(self, provider_ids: Sequence[str]) -> dict[str, tuple[ProfileId, str]]:
+        """The send that a provider knows by each of these names: its profile and its id.
+
+        Names that nothing was settled with are left out; of several sends the newest counts.
+        """
+        ...
+
+    def reached(self, channel: str, address: str) -> list[ProfileId]:
+        """Profiles to whom anything was ever queued for this address, in order of id."""
+        ...
+
     def retry(self, ids: Sequence[str], now: Instant) -> int:
         """Queue dead rows again, their attempts forgotten; returns how many were dead."""
         ...

@@ -201,6 +201,18 @@ class SqliteStore:
             rows = self._rows("outbox", state, limit)
         return [_send(row) for row in rows]
 
+    def sends_named(self, provider_ids: Sequence[str]) -> dict[str, tuple[ProfileId, str]]:
+        found: dict[str, tuple[ProfileId, str]] = {}
+        with self._files.reading() as db:
+            for name in dict.fromkeys(provider_ids):
+                row = db.execute(_SQL["sends_named"], (name,)).fetchone()
+                if row is not None:
+                    found[name] = (row[0], row[1])
+        return found
+
+    def reached(self, channel: str, address: str) -> list[ProfileId]:
+        return [profile for (profile,) in self._rows("reached", address, channel)]
+
     def retry(self, ids: Sequence[str], now: Instant) -> int:
         if not ids:
             return 0

@@ -16,7 +16,7 @@ from segue.kernel.effects import Effect, Withdraw
 from segue.kernel.profile import Profile
 from segue.kernel.values import Instant, ProfileId
 from segue.stores import codec
-from segue.stores.outbox import place
+from segue.stores.outbox import address_of, place
 from segue.stores.ports import Saved
 from segue.stores.slots import of_identifier, slot_of
 
@@ -88,7 +88,8 @@ class Batch:
             queued = list[Row]()
             self._effects.append((queued, []))
         body = codec.effects.encode(effect, profile)
-        queued.append((slot, profile, new.id, new.channel, at, new.due_at, new.told, body))
+        row = (slot, profile, new.id, new.channel, at, new.due_at, new.told, body)
+        queued.append((*row, address_of(effect)))
 
     def save(self, db: sqlite3.Connection, sql: dict[str, str]) -> None:
         """Write every row inside the caller's transaction, or raise `Stale`."""

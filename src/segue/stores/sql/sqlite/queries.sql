@@ -111,8 +111,8 @@ UPDATE outbox SET told = 2 WHERE slot = ? AND profile = ? AND id = ? AND told = 
 
 -- name: queue
 -- A new row of the outbox; an id that the profile has is left as it is.
-INSERT INTO outbox (slot, profile, id, channel, state, queued_at, due_at, told, body)
-VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?)
+INSERT INTO outbox (slot, profile, id, channel, state, queued_at, due_at, told, body, address)
+VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?)
 ON CONFLICT (slot, profile, id) DO NOTHING;
 
 -- name: untold
@@ -243,6 +243,16 @@ SELECT id, profile, body, state, queued_at, due_at, attempts, claimed_by, claime
 settled_at, detail, provider_id FROM outbox
 WHERE slot = ?1 AND profile = ?2 AND (?3 IS NULL OR state = ?3)
 ORDER BY number DESC LIMIT ?4;
+
+-- name: sends_named
+-- The sends that a provider knows by this name, the newest first.
+SELECT profile, id FROM outbox WHERE provider_id = ? AND provider_id <> ''
+ORDER BY number DESC LIMIT 1;
+
+-- name: reached
+-- To whom anything was queued for an address.
+SELECT DISTINCT profile FROM outbox WHERE address = ? AND channel = ? AND address <> ''
+ORDER BY profile;
 
 -- name: retry
 -- Queue dead rows again, found by id in the index of the dead.

@@ -1,4 +1,4 @@
--- The schema, version 2. A new file is made from this; older ones come here by `migrations`.
+-- The schema, version 3. A new file is made from this; older ones come here by `migrations`.
 --
 -- Every table of profiles has the profile's slot first in its key, so that spreading the
 -- tables over machines is a move of rows. Tables that keep an order (events, traces, outbox,
@@ -90,7 +90,8 @@ CREATE TABLE outbox (
     detail TEXT NOT NULL DEFAULT '',
     provider_id TEXT NOT NULL DEFAULT '',
     body BLOB NOT NULL,
-    told INTEGER NOT NULL DEFAULT 0
+    told INTEGER NOT NULL DEFAULT 0,
+    address TEXT NOT NULL DEFAULT ''
 );
 CREATE UNIQUE INDEX outbox_of_profile ON outbox (slot, profile, id);
 CREATE INDEX outbox_queued ON outbox (due_at, number, channel) WHERE state = 'queued';
@@ -98,6 +99,8 @@ CREATE INDEX outbox_claimed ON outbox (number, claimed_by) WHERE state = 'claime
 CREATE INDEX outbox_dead ON outbox (id) WHERE state = 'dead';
 CREATE INDEX outbox_unknown ON outbox (number) WHERE state = 'unknown';
 CREATE INDEX outbox_untold ON outbox (slot, profile) WHERE told = 1;
+CREATE INDEX outbox_named ON outbox (provider_id, number) WHERE provider_id <> '';
+CREATE INDEX outbox_reached ON outbox (address, channel, profile) WHERE address <> '';
 
 -- Compiled programs by hash; the one with the highest turn was published last.
 CREATE TABLE programs (
