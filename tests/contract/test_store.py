@@ -26,7 +26,7 @@ from segue.errors import StaleCommit, Unstorable
 from segue.kernel.inputs import Event
 from segue.kernel.profile import Run
 from segue.kernel.trace import Remarked, SegmentChanged
-from segue.kernel.values import NEVER, ProfileId
+from segue.kernel.values import NEVER, Instant, ProfileId
 from segue.stores.memory import MemoryStore
 from segue.stores.ports import (
     Counts,
@@ -140,6 +140,9 @@ def test_a_value_without_a_stored_form_is_named_and_saves_nothing(store: Store) 
         assert raised.value.profile == "ben"
     with pytest.raises(Unstorable):
         store.commit([Saved(profile=person("ana"), links=(Identifier("user", "\udfff"),))])
+    big = Event(id="e", name="Paid", at=Instant(1), properties={"price": 1 << 70})
+    with pytest.raises(Unstorable):
+        store.commit([Saved(profile=person("ana"), events=((big, Instant(1)),))])
     assert store.counts() == Counts()
 
 

@@ -112,7 +112,7 @@ class QuickStore:
         back = {one.id for one in settlements if one.state == "queued"}
         if stale := tuple(one.profile.id for one in saved if self._stale(one, back)):
             raise StaleCommit(stale)
-        bodies = [_body(one.profile) for one in saved]
+        bodies = [_body(one) for one in saved]
         self.settle(settlements)
         for one, body in zip(saved, bodies, strict=True):
             self._save(one, body)
@@ -441,8 +441,10 @@ class QuickStore:
         """Nothing to let go of."""
 
 
-def _body(profile: Profile) -> bytes:
+def _body(saved: Saved) -> bytes:
+    """The profile as bytes; what is saved beside it must have a stored form as well."""
     try:
-        return _encode(profile)
+        _encode((saved.events, saved.effects, saved.traces))
+        return _encode(saved.profile)
     except (OverflowError, TypeError, ValueError) as error:
-        raise Unstorable(profile.id, str(error)) from error
+        raise Unstorable(saved.profile.id, str(error)) from error
