@@ -43,7 +43,7 @@ from segue.kernel.inputs import (
     Woke,
 )
 from segue.kernel.limits import IDENTITIES_MAX, ROUNDS_PER_INPUT_MAX, TRAITS_MAX
-from segue.kernel.profile import Consent, Profile
+from segue.kernel.profile import Consent, Profile, Sent
 from segue.kernel.program import SESSION_ENDED, SESSION_STARTED, Program
 from segue.kernel.trace import Note, Remarked, Scored, SegmentChanged
 from segue.kernel.turn import Turn
@@ -297,8 +297,7 @@ def _report(turn: Turn, said: Reported) -> None:
         return
     if said.outcome in ("complained", "unsubscribed"):
         # A complaint ends the channel; an unsubscribe ends what it was about.
-        linked = turn.program.message(turn.program.name, line.message)
-        topic = linked.message.topic if linked and said.outcome == "unsubscribed" else "*"
+        topic = _topic(turn, line) if said.outcome == "unsubscribed" else "*"
         _deny(turn, line.channel, topic, said.outcome)
     if failed is not None and said.permanent and said.reason != "expired":
         walk.fall_back(turn, failed)
@@ -329,10 +328,16 @@ def _cancel_forbidden(turn: Turn) -> None:
     for line in turn.profile.ledger:
         if line.state != "queued":
             continue
-        linked = turn.program.message(turn.program.name, line.message)
-        topic = linked.message.topic if linked else "*"
+        topic = _topic(turn, line)
         if arbiter.consent(turn.program, turn.profile, line.channel, topic) != "granted":
             ledger.cancel(turn, line, "no_consent")
+
+
+def _topic(turn: Turn, line: Sent) -> str:
+    """What a send is about: its message as it was when the run entered, for that is what goes."""
+    run = arbiter.run_of(turn.profile, line.run)
+    linked = arbiter.message_of(turn.program, run, line.message)
+    return linked.message.topic if linked else "*"
 
 
 def _merge(turn: Turn, other: Profile) -> None:

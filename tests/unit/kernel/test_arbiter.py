@@ -6,6 +6,7 @@ from segue.kernel import plan
 from segue.kernel.effects import Send
 from segue.kernel.expression import Compare, Literal, Path
 from segue.kernel.trace import CHECKS, REASONS, Considered
+from segue.kernel.inputs import Adopted
 from segue.kernel.values import Instant, Millis
 from tests.unit.kernel.customers import (
     DAY,
@@ -179,6 +180,19 @@ def test_withdrawn_consent_cancels_what_is_queued() -> None:
     ana.does("Started")
     ana.consents("email", "offers", "denied")
     assert len(ana.withdrawn) == 1
+
+
+def test_consent_is_asked_for_the_topic_that_the_message_had_when_its_run_entered() -> None:
+    old = program(sends("hello"), messages=(HELLO,), name="p1")
+    news = message("hello", topic="news")
+    new = program(sends("hello"), messages=(news,), name="p2", older=(("p1", old.plan),))
+    for topic, withdrawn in (("news", 0), ("offers", 1)):
+        ana = Customer(old)
+        ana.does("Started")
+        ana.program = new
+        ana.say(Adopted(()))
+        ana.consents("email", topic, "denied")
+        assert len(ana.withdrawn) == withdrawn
 
 
 def test_a_refusal_at_the_provider_moves_to_the_next_channel_under_another_id() -> None:
