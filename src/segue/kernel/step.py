@@ -344,6 +344,7 @@ def _merge(turn: Turn, other: Profile) -> None:
     if session.expired(other, turn.program.rules, turn.now):
         _end_session(turn, other)
     merge.absorb(turn, other)
+    turn.scene.zone = turn.program.zone_of(turn.profile.zone)
     turn.dirty = EVERYTHING
     _score(turn)
 

@@ -6,9 +6,11 @@ import msgspec
 import pytest
 
 from segue.kernel import plan
+from segue.kernel.calendar import Zone
 from segue.kernel.effects import Withdraw
-from segue.kernel.expression import Aggregate, Compare, Literal, Stream
+from segue.kernel.expression import Aggregate, Compare, Literal, Path, Stream
 from segue.kernel.profile import Profile
+from segue.kernel.program import link
 from segue.kernel.values import Instant, Millis
 from tests.unit.kernel.customers import (
     DAY,
@@ -20,6 +22,7 @@ from tests.unit.kernel.customers import (
     message,
     program,
     prop,
+    search,
     send,
     show,
 )
@@ -213,3 +216,19 @@ def test_the_order_of_merges_does_not_matter(later: int) -> None:
     left.absorbs(right)
     results.add(encoded(left.profile))
     assert len(results) == 1
+
+
+def test_after_a_merge_hours_are_those_of_the_zone_that_was_seen_last() -> None:
+    late = Compare(">=", Path("local", ("hour",)), Literal(12))
+    made = plan.Plan(
+        workspace=plan.Workspace(name="shop"), segments=(plan.Segment(name="late", when=late),)
+    )
+    east = Zone("Asia/Tokyo", (-(1 << 53),), (9 * HOUR,))
+    under = link(made, name="p", patterns=search, zones={"Asia/Tokyo": east})
+    ana, ben = Customer(under), Customer(under, name="ben")
+    ben.now = ana.now = Instant(MORNING + MINUTE)
+    ben.identify(timezone="Asia/Tokyo")
+    assert not ana.profile.segments
+    ana.absorbs(ben)
+    assert ana.profile.zone == "Asia/Tokyo"
+    assert set(ana.profile.segments) == {"late"}
