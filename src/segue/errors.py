@@ -338,6 +338,13 @@ class Unproven(InputError):
     hint = "compare the secret in the settings with the one on the provider's page"
 
 
+class FetchFailed(OperatorError):
+    """What a provider names could not be fetched; its callback comes again by itself."""
+
+    code = "OPS701"
+    hint = "let this machine reach the provider's address over HTTPS"
+
+
 class NobodyNamed(InputError):
     """An input carries neither a user id nor an anonymous id."""
 

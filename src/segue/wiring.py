@@ -5,6 +5,7 @@ Rule 2: what is opened here is closed here, in the opposite order.
 """
 
 import fcntl
+import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from email.utils import parseaddr
@@ -18,12 +19,12 @@ from starlette.applications import Starlette
 
 from segue import define
 from segue.channels.courier import Courier, render_show
-from segue.channels.letter import Line
-from segue.channels.secret import Secret
-from segue.channels.smtp import Smtp, SmtpLine, SmtpSettings
+from segue.channels.providers import build_courier
+from segue.channels.receipts import READERS
+from segue.channels.secret import Secret, resolve
 from segue.channels.template import Templates
 from segue.connectors import segment
-from segue.errors import BadSetting, NotHere, StoreInUse
+from segue.errors import BadSetting, ChannelMisconfigured, NotHere, StoreInUse
 from segue.hosts.arrivals import Arrival
 from segue.hosts.clock import SystemClock
 from segue.hosts.embedded import Embedded
@@ -36,13 +37,16 @@ from segue.kernel.effects import Show
 from segue.kernel.plan import Message, Plan
 from segue.kernel.values import Instant, Record
 from segue.server import app as server
-from segue.settings import Settings, listed, write_keys
+from segue.settings import Settings, channels_of, listed, write_keys
 from segue.sim.population import Population
 from segue.stores.ports import Store
 from segue.stores.sqlite import SqliteStore
 
 SIMULATED = "simulation"
 """The source that simulated shoppers name."""
+
+RECEIPTS = "receipts"
+"""The table of the channels' file that is no channel: what proves callbacks."""
 
 
 def now() -> Instant:
@@ -90,7 +94,7 @@ def in_memory() -> Generator[Store]:
 # ── workspaces and programs ─────────────────────────────────────────────────────────
 
 
-def read_workspace(folder: Path) -> define.Loaded:
+def read_workspace(folder: Path, *, history: define.History | None = None) -> define.Loaded:
     """Read and check a workspace, its time zones and its templates too."""
     templates = Templates()
 
@@ -98,7 +102,7 @@ def read_workspace(folder: Path) -> define.Loaded:
         found = [each for each in templates.check(text, field) if each.level == "error"]
         return f"line {found[0].line}: {found[0].message}" if found else None
 
-    return define.load(folder, zones=zone_names(), content=content)
+    return define.load(folder, zones=zone_names(), content=content, history=history)
 
 
 def zone_names() -> list[str]:
@@ -148,10 +152,44 @@ class Contents:
 
 def courier(settings: Settings, store: Store) -> Courier:
     """Carries messages out, or keeps them all to be looked at."""
-    lines: dict[str, Line] = {}
-    if settings.deliver == "live":
-        lines |= _email(settings)
-    return Courier(messages=Contents(store), keep=store.keep, lines=lines)
+    channels = providers_of(settings) if settings.deliver == "live" else {}
+    allowed = listed(settings.test_recipients)
+    return build_courier(
+        channels,
+        messages=Contents(store),
+        keep=store.keep,
+        allowed=allowed or None,
+        environment=os.environ,
+    )
+
+
+def providers_of(settings: Settings) -> dict[str, dict[str, object]]:
+    """The provider of each channel with its settings: from the channels' file, and SMTP's own."""
+    tables = channels_of(settings)
+    channels = {name: table for name, table in tables.items() if name != RECEIPTS}
+    if settings.smtp_host and "email" not in channels:
+        channels["email"] = _smtp(settings)
+    callback = f"{settings.public_url.rstrip('/')}/v1/receipts/twilio"
+    for table in channels.values():
+        if table.get("provider") == "twilio" and settings.public_url:
+            table.setdefault("status_callback", callback)
+    return channels
+
+
+def receipts_of(settings: Settings) -> dict[str, Secret]:
+    """What proves each provider's callbacks. Raises `ChannelMisconfigured`."""
+    tables = channels_of(settings)
+    given = dict(tables.get(RECEIPTS, {}))
+    for table in tables.values():
+        if table.get("provider") == "twilio" and "api_key_sid" not in table:
+            given.setdefault("twilio", table.get("auth_token", ""))
+    found: dict[str, Secret] = {}
+    for provider, proof in given.items():
+        if provider not in READERS or not isinstance(proof, str):
+            known = ", ".join(READERS)
+            raise ChannelMisconfigured(f"[receipts] {provider}: a text for one of {known}")
+        found[provider] = resolve(proof, os.environ)
+    return found
 
 
 def sandbox(store: Store) -> Courier:
@@ -164,25 +202,21 @@ def rehearsal(store: Store) -> Courier:
     return Courier(messages=Contents(store), keep=lambda _messages: None)
 
 
-def _email(settings: Settings) -> dict[str, Line]:
-    if not settings.smtp_host:
-        return {}
+def _smtp(settings: Settings) -> dict[str, object]:
     name, address = parseaddr(settings.email_from)
     if not address:
         raise BadSetting("email_from must say who email is from before any is delivered")
-    adapter = Smtp(
-        SmtpSettings(
-            host=settings.smtp_host,
-            port=settings.smtp_port,
-            security=settings.smtp_security,
-            username=settings.smtp_user,
-            password=Secret(settings.smtp_password),
-            from_address=address,
-            from_name=name,
-            reply_to=settings.email_reply_to,
-        )
-    )
-    return {"email": SmtpLine(adapter)}
+    return {
+        "provider": "smtp",
+        "host": settings.smtp_host,
+        "port": settings.smtp_port,
+        "security": settings.smtp_security,
+        "username": settings.smtp_user,
+        "password": Secret(settings.smtp_password),
+        "from_address": address,
+        "from_name": name,
+        "reply_to": settings.email_reply_to,
+    }
 
 
 # ── hosts ───────────────────────────────────────────────────────────────────────────
@@ -235,6 +269,8 @@ class Installation:
             simulated_sources=(SIMULATED,),
             public_url=known.public_url,
             hook_secrets={source: Secret(secret) for source, secret in hooks.items() if secret},
+            receipt_secrets=receipts_of(known),
+            text_replies=known.text_replies,
             customers_by=known.customers_by,
             marketing_topics=listed(known.marketing_topics),
         )

@@ -97,3 +97,6 @@ BREAKER_SECONDS_MAX = 300.0
 
 GOODBYE_SECONDS_MAX = 0.05
 """Time that a closing courier gives its connections to end."""
+
+TEXT_CHARACTERS_MAX = 1_600
+"""What is kept of a text that a customer wrote; Twilio joins no more."""

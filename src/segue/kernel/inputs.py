@@ -82,6 +82,8 @@ class Reported(msgspec.Struct, frozen=True, kw_only=True, tag="reported"):
     ]
     reason: str = ""
     permanent: bool = True
+    address: str = ""
+    """The address that bounced, where it is told: the customer may have another by now."""
 
 
 class Consented(msgspec.Struct, frozen=True, kw_only=True, tag="consented"):

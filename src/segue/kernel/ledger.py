@@ -178,9 +178,8 @@ def report(turn: Turn, said: Reported) -> Sent | None:
             revoke(turn, line.id)
             return line
         case "bounced":
-            turn.profile.unreachable[line.channel] = _text(
-                turn.profile.traits.get(ADDRESS.get(line.channel, ""))
-            )
+            today = _text(turn.profile.traits.get(ADDRESS.get(line.channel, "")))
+            turn.profile.unreachable[line.channel] = said.address or today
             return report(turn, Reported(send_id=said.send_id, outcome="failed", reason="bounced"))
         case "clicked" | "dismissed" | "opened" | "shown":
             _seen(turn, line, said.outcome)

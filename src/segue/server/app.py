@@ -19,9 +19,11 @@ from starlette.routing import Route
 
 from segue.errors import SegueError
 from segue.hosts.ports import Clock
-from segue.server import admin, cdn, decide, hooks, ingest, pages, problems
+from segue.server import admin, cdn, decide, hooks, ingest, pages, problems, receipts, sdk
 from segue.server.bridge import Host
 from segue.server.cors import Cors
+from segue.server.fetching import Fetch, fetch
+from segue.server.push import Pushes
 from segue.server.site import Render, Settings, Simulation, Site
 from segue.stores.ports import Store
 
@@ -35,6 +37,8 @@ def _routes() -> list[Route]:
         Route("/v1/decide", decide.decide, methods=["POST"]),
         Route("/v1/report", decide.report, methods=["POST"]),
         Route("/v1/hooks/{source}", hooks.receive, methods=["POST"]),
+        Route("/v1/receipts/twilio/text", receipts.text, methods=["POST"]),
+        Route("/v1/receipts/{provider}", receipts.receive, methods=["POST", "HEAD"]),
         Route("/beacon/v1/batch", ingest.receive, methods=["POST"]),
         Route("/v1/m", cdn.ignored, methods=["POST"]),
         Route("/v1/projects/{write_key}/settings", cdn.segment_settings, methods=["GET"]),
@@ -61,6 +65,7 @@ def _routes() -> list[Route]:
         Route("/preview/{sign}/{message:path}", admin.preview, methods=["GET"]),
         Route("/", pages.index, methods=["GET"]),
         Route("/live/{name}", pages.file, methods=["GET"]),
+        *sdk.ROUTES,
     ]
 
 
@@ -76,20 +81,24 @@ def create_app(
     clock: Clock,
     render: Render,
     simulation: Simulation | None = None,
+    fetch: Fetch = fetch,
 ) -> Starlette:
     """One server over a started host.
 
     `render(program, show)` fills what goes into a placement; `simulation` is what the page's
-    switch for simulated shoppers acts on.
+    switch for simulated shoppers acts on; `fetch` gets what a provider names.
     """
-    site = Site(host, store, settings, clock, render, simulation)
+    site = Site(host, store, settings, clock, render, simulation, fetch)
+    pushes = Pushes(site)
 
     @asynccontextmanager
     async def life(_app: Starlette) -> AsyncGenerator[None]:
         site.stream.open(host.subscribe)
+        pushes.open(host.subscribe)
         try:
             yield
         finally:
+            pushes.close()
             site.close()
 
     app = Starlette(
@@ -105,6 +114,7 @@ def create_app(
     )
     app.router.redirect_slashes = False
     app.state.site = site
+    app.state.pushes = pushes
     return app
 
 

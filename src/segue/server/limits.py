@@ -56,3 +56,42 @@ TIMELINE_MAX = 500
 
 STORE_THREADS_MAX = 4
 """Threads that read the store for the admin API."""
+
+FETCH_SECONDS_MAX = 10.0
+"""Time to fetch what a provider names; then its callback is answered 503 and comes again."""
+
+FETCHED_BYTES_MAX = 64 * 1024
+"""Size of what is fetched; more is no certificate."""
+
+CERTIFICATES_MAX = 50
+"""Amazon's certificates kept; beyond, they are fetched each time."""
+
+TOKENS_SEEN_MAX = 200_000
+"""Mailgun's tokens remembered; the oldest is forgotten."""
+
+PAGES_MAX = 10_000
+"""Open pages that listen for their customer; one more is refused with 429 and polls."""
+
+SIGNALS_PER_PROFILE_MAX = 8
+"""Signals kept for a profile's pages; a page that missed more asks afresh."""
+
+SIGNALLED_PROFILES_MAX = 20_000
+"""Profiles whose signals are kept; the one heard of longest ago is forgotten."""
+
+SHOWN_REMEMBERED_MAX = 50_000
+"""Offers remembered as shown; a page is asked to look again where one is forgotten."""
+
+PAGE_HEARTBEAT_MS = 15_000
+"""Silence towards an open page is broken by a comment, and it is looked whose page it is now."""
+
+UNKNOWN_RETRY_MS = 500
+"""How soon it is looked again for a customer nobody knows yet; doubles up to the heartbeat."""
+
+SLOW_PAGE_MS = 10_000
+"""How long a page may take nothing of what it is sent; then it is let go."""
+
+MOMENT_MS = 3_000
+"""What happened so long before a page began to listen may be news to it."""
+
+CURSOR_CHARS_MAX = 64
+"""A page's cursor; what is longer is cut, and means nothing."""

@@ -14,6 +14,7 @@ from segue.hosts.ports import Clock
 from segue.kernel.effects import Show
 from segue.server import limits
 from segue.server.bridge import Bridge, Host
+from segue.server.fetching import Fetch, fetch
 from segue.server.metrics import Metrics
 from segue.server.stream import Stream
 from segue.stores.ports import SetAside, Store
@@ -41,10 +42,31 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How the outside reaches this server: providers sign the address they called."""
     hook_secrets: Mapping[str, Secret] = {}
     """By source (`hooks.SOURCES`); a source without a secret is not listened to."""
+    receipt_secrets: Mapping[str, Secret] = {}
+    """What proves each provider's callbacks; for Amazon the ARNs of its topics."""
+    text_replies: bool = False
+    """Whether STOP, START and HELP by text are answered from here."""
     customers_by: UserBy = "id"
     """What a source's customer is known by: its own id, or the email address."""
     marketing_topics: tuple[str, ...] = ("marketing",)
     """The topics that a shop's one switch for marketing stands for."""
+
+
+class Tokens:
+    """Tokens that were seen: the newest `TOKENS_SEEN_MAX`."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, None] = {}
+
+    def known(self, token: str) -> bool:
+        """Whether it came before."""
+        return token in self._seen
+
+    def learn(self, token: str) -> None:
+        """It came, and what it stood before is saved."""
+        self._seen[token] = None
+        if len(self._seen) > limits.TOKENS_SEEN_MAX:
+            del self._seen[next(iter(self._seen))]
 
 
 class Simulation(Protocol):
@@ -71,6 +93,7 @@ class Site:
         clock: Clock,
         render: Render,
         simulation: Simulation | None,
+        fetch: Fetch = fetch,
     ) -> None:
         self.host = host
         self.store = store
@@ -78,6 +101,10 @@ class Site:
         self.clock = clock
         self.render = render
         self.simulation = simulation
+        self.fetch = fetch
+        self.tokens = Tokens()
+        self.certificates: dict[str, bytes] = {}
+        """Amazon's, by address, once one has proved a callback."""
         self.bridge = Bridge(host)
         self.metrics = Metrics()
         self.stream = Stream(self.metrics, settings.simulated_sources)

@@ -493,12 +493,21 @@ def test_twilio_reports_carry_send_and_profile_in_their_address() -> None:
         ({"Body": " stop "}, "stop"),
         ({"Body": "Unsubscribe."}, "stop"),
         ({"Body": "anything", "OptOutType": "STOP"}, "stop"),
+        ({"Body": "stop the noise", "OptOutType": "HELP"}, "help"),
         ({"Body": "START"}, "start"),
         ({"Body": "Help!"}, "help"),
         ({"Body": "please stop that"}, "text"),
     ],
 )
 def test_an_answer_by_text_is_understood(form: dict[str, str], means: str) -> None:
-    body = urlencode({"From": "whatsapp:+491512345678", **form}).encode()
-    number, found, _ = twilio_reader.reply_of(Callback(body=body))
-    assert (number, found) == ("+491512345678", means)
+    url = "https://s.example/v1/receipts/twilio/text"
+    fields = {"From": "whatsapp:+491512345678", "MessageSid": "SM1", **form}
+    signed = (url + "".join(name + fields[name] for name in sorted(fields))).encode()
+    mac = base64.b64encode(hmac.digest(b"token", signed, "sha1")).decode()
+    headers = {"x-twilio-signature": mac}
+    callback = Callback(body=urlencode(fields).encode(), url=url, headers=headers)
+    said = twilio_reader.incoming(callback, Secret("token"))
+    assert (said.number, said.channel, said.id) == ("+491512345678", "whatsapp", "SM1")
+    assert (said.meaning, said.answered) == (means, "OptOutType" in form)
+    with pytest.raises(ForgedCallback):
+        twilio_reader.incoming(callback, Secret("guessed"))

@@ -43,7 +43,11 @@ _IN_THE_ADDRESS = "`user:password`, put into the callback's address"
 
 
 def _by_certificate(callback: Callback, secret: Secret) -> None:
-    """`secret` is the PEM of the certificate that the caller fetched from Amazon."""
+    """`secret` is the PEM of the certificate that the caller fetched from Amazon.
+
+    Anybody can have Amazon sign for a topic of their own, so the caller has also looked at
+    `signatures.sns_topic`.
+    """
     signatures.sns(callback, secret.reveal().encode())
 
 
@@ -51,7 +55,7 @@ READERS: Mapping[str, Reader] = {
     "ses": Reader(
         read=amazon.read,
         verify=_by_certificate,
-        proof="the certificate at `signatures.sns_certificate_url`",
+        proof="the ARN of the SNS topic; the signature is checked by Amazon's certificate",
     ),
     "sendgrid": Reader(
         read=sendgrid.read, verify=signatures.sendgrid, proof="the verification key"

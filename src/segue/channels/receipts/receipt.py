@@ -88,9 +88,9 @@ def reported(receipt: Receipt) -> Reported | None:
                 send_id=known, outcome="opened", reason="machine" if receipt.machine else ""
             )
         case "bounced" if receipt.permanent:
-            return Reported(send_id=known, outcome="bounced", reason=reason)
+            return _bounced(receipt, reason)
         case "rejected" if receipt.reason in {"bounced", "invalid"}:
-            return Reported(send_id=known, outcome="bounced", reason=reason)
+            return _bounced(receipt, reason)
         case "rejected" if receipt.reason == "spam":
             return Reported(send_id=known, outcome="complained", reason=reason)
         case "rejected" if receipt.reason == "unsubscribed":
@@ -99,6 +99,12 @@ def reported(receipt: Receipt) -> Reported | None:
             return Reported(send_id=known, outcome="failed", reason=reason)
         case _:
             return None
+
+
+def _bounced(receipt: Receipt, reason: str) -> Reported:
+    return Reported(
+        send_id=receipt.send_id, outcome="bounced", reason=reason, address=receipt.recipient
+    )
 
 
 # ── reading what is not trusted ─────────────────────────────────────────────────────

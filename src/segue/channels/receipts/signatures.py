@@ -162,6 +162,11 @@ _SIGNED = {
 }
 
 
+def sns_topic(callback: Callback) -> str:
+    """The topic that a notification says it comes from."""
+    return text(record(decoded(callback.body)).get("TopicArn"))
+
+
 def sns_certificate_url(callback: Callback) -> str:
     """Where the certificate lies that signed a notification. Raises for any other host."""
     url = text(record(decoded(callback.body)).get("SigningCertURL"))

@@ -6,9 +6,14 @@ incoming text tells us, so that the profile's consent says the same.
 
 from typing import Literal as OneOf
 from urllib.parse import parse_qs, urlsplit
+from xml.sax.saxutils import escape
+
+import msgspec
 
 from segue.channels import limits
+from segue.channels.receipts import signatures
 from segue.channels.receipts.receipt import Callback, Kind, Reason, Receipt
+from segue.channels.secret import Secret
 from segue.errors import UnreadableCallback
 
 KINDS: dict[str, Kind] = {
@@ -35,6 +40,7 @@ ERRORS: dict[str, tuple[Kind, Reason]] = {
 
 STOPS = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "OPTOUT", "REVOKE"})
 STARTS = frozenset({"START", "YES", "UNSTOP"})
+HELPS = frozenset({"HELP", "INFO"})
 
 
 def read(callback: Callback) -> list[Receipt]:
@@ -59,19 +65,48 @@ def read(callback: Callback) -> list[Receipt]:
     ]
 
 
-def reply_of(callback: Callback) -> tuple[str, OneOf["stop", "start", "help", "text"], str]:
-    """Who wrote, what it means for consent, and the text of an incoming message."""
+class Incoming(msgspec.Struct, frozen=True, kw_only=True):
+    """A text that a customer wrote, and what it means for consent.
+
+    `answered` says that Twilio has answered it already.
+    """
+
+    id: str
+    channel: OneOf["sms", "whatsapp"]
+    number: str
+    meaning: OneOf["stop", "start", "help", "text"]
+    text: str
+    answered: bool = False
+
+
+def incoming(callback: Callback, secret: Secret) -> Incoming:
+    """What a customer wrote. Raises `ForgedCallback` and `UnreadableCallback`."""
+    signatures.twilio(callback, secret)
     form = _form(callback)
-    body = form.get("Body", "").strip()
-    word = body.upper().rstrip(".!")
-    number = form.get("From", "").removeprefix("whatsapp:")
-    if form.get("OptOutType", "") == "STOP" or word in STOPS:
-        return number, "stop", body
-    if form.get("OptOutType", "") == "START" or word in STARTS:
-        return number, "start", body
-    if form.get("OptOutType", "") == "HELP" or word in {"HELP", "INFO"}:
-        return number, "help", body
-    return number, "text", body
+    body, sender = form.get("Body", "").strip(), form.get("From", "")
+    opted = form.get("OptOutType", "").upper()
+    return Incoming(
+        id=form.get("MessageSid", "") or form.get("SmsSid", ""),
+        channel="whatsapp" if sender.startswith("whatsapp:") else "sms",
+        number=sender.removeprefix("whatsapp:"),
+        meaning=_meaning(opted or body.upper().rstrip(".! ")),
+        text=body[: limits.TEXT_CHARACTERS_MAX],
+        answered=bool(opted),
+    )
+
+
+def _meaning(word: str) -> OneOf["stop", "start", "help", "text"]:
+    if word in STOPS:
+        return "stop"
+    if word in STARTS:
+        return "start"
+    return "help" if word in HELPS else "text"
+
+
+def answer(text: str) -> bytes:
+    """The reply to a callback: the text to send back, or none."""
+    said = f"<Message>{escape(text)}</Message>" if text else ""
+    return f'<?xml version="1.0" encoding="UTF-8"?><Response>{said}</Response>'.encode()
 
 
 def _form(callback: Callback) -> dict[str, str]:
