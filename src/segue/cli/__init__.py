@@ -22,6 +22,7 @@ COMMANDS = {
     "send": ("sending:send", "Send one event to a running Segue."),
     "why": ("why:why", "Tell what was decided for a customer, and why."),
     "replay": ("replaying:replay", "Run a log through a workspace in virtual time."),
+    "backtest": ("backtesting:backtest", "Try a workspace on history, alone or against another."),
     "dead": ("outbox:dead", "List messages that could not be delivered."),
     "retry": ("outbox:retry", "Queue such messages again."),
     "doctor": ("doctor:doctor", "Look over the installation."),

@@ -1,42 +1,46 @@
-"""What a replay came to, counted from what the store holds: no second bookkeeping can disagree.
+"""What a run over a log came to: counts, and a bounded sample of customers' stories.
 
-Rule: everything in a report follows from the log, the program and `until`; lists and records
-are in a fixed order, so that two reports can be compared as text.
+Rule 1: everything in a report follows from the log, the program and `until`; lists and records
+    are in a fixed order, so that two reports can be compared as text.
+Rule 2: two reports over different customers add up (`add`), in any order, to the report over
+    all of them. So a log can be cut among cores.
+Rule 3: a report is bounded however long the log: counts, a few witnesses of each, and stories of
+    at most so many customers.
 """
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import TypeVar, cast
 
 import msgspec
 
-from segue.kernel.profile import Profile
-from segue.kernel.trace import (
-    REASONS,
-    Considered,
-    Ended,
-    Note,
-    RunChanged,
-    SegmentChanged,
-    Settled,
-)
-from segue.kernel.values import Instant
-from segue.sim.limits import PROFILES_PER_LOOK_MAX, TRACE_LINES_MAX
-from segue.stores.ports import Store, TraceLine
+from segue.kernel.plan import Plan
+from segue.kernel.trace import REASONS
+from segue.kernel.values import NEVER, Instant
+from segue.sim.limits import ASIDE_MAX, STORIES_MAX, WITNESSES_MAX
 
 Counts = dict[str, int]
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 class JourneyCount(msgspec.Struct, kw_only=True):
     """One journey's runs."""
 
     entered: int = 0
+    customers: int = 0
     live: int = 0
     goals: int = 0
     ended: Counts = {}
     """By reason."""
     refused: Counts = {}
     """Entries that were not let in, by reason."""
+    ends: dict[str, Counts] = {}
+    """By the step where a run stood when it ended, then by reason."""
+    standing: Counts = {}
+    """Runs that are still live, by the step where they stand."""
+    admitted: int = 0
+    """Messages of this journey that went out or were shown."""
 
 
 class SegmentCount(msgspec.Struct, kw_only=True):
@@ -52,6 +56,8 @@ class MessageCount(msgspec.Struct, kw_only=True):
 
     admitted: Counts = {}
     """By channel, and by placement for what is shown on a page."""
+    customers: int = 0
+    """How many different customers got it."""
     after_the_log: int = 0
     """How many of these were admitted after the log's last event."""
     held: Counts = {}
@@ -61,109 +67,188 @@ class MessageCount(msgspec.Struct, kw_only=True):
     undelivered: Counts = {}
 
 
-class Report(msgspec.Struct, kw_only=True):
-    """The whole replay."""
+class GuardrailCount(msgspec.Struct, kw_only=True):
+    """What one guardrail stopped, and what became of what it held."""
 
-    workspace: str
-    program: str
-    first_at: Instant
-    last_at: Instant
-    until: Instant
+    check: str = ""
+    held: int = 0
+    denied: int = 0
+    customers: int = 0
+    then_admitted: int = 0
+    then_denied: int = 0
+    then_withdrawn: int = 0
+    still_held: int = 0
+
+
+class CollisionCount(msgspec.Struct, kw_only=True):
+    """How often one journey stood in another's way, for one reason."""
+
+    times: int = 0
+    customers: int = 0
+
+
+class Bucket(msgspec.Struct, kw_only=True):
+    """A span of time in the chart."""
+
+    events: int = 0
+    admitted: Counts = {}
+    """By channel."""
+    held: int = 0
+    denied: int = 0
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that was decided for one customer.
+
+    admitted, held, denied, withdrawn, undelivered   of a message
+    entered, goal, ended, refused                    of a journey
+    collided                                         `where` is the journey that was in the way
+    """
+
+    at: Instant
+    what: str
+    journey: str = ""
+    message: str = ""
+    where: str = ""
+    reason: str = ""
+    detail: str = ""
+
+
+class Story(msgspec.Struct, frozen=True, kw_only=True):
+    """What would have happened to one customer; the first moments of it."""
+
+    profile: str
+    who: str
+    moments: tuple[Moment, ...]
+    more: int = 0
+
+
+class Aside(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """A line of the log that did not count, and why."""
+
+    source: str
+    line: int
+    reason: str
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """The whole run."""
+
+    workspace: str = ""
+    program: str = ""
+    first_at: Instant = NEVER
+    from_at: Instant = Instant(0)
+    """From here on messages went out; what came before was history only."""
+    last_at: Instant = Instant(0)
+    until: Instant = Instant(0)
+    bucket_ms: int = 0
     events: int = 0
     emitted: int = 0
     """Events that Segue itself made happen, beside `events`."""
+    before: int = 0
+    """Events before `from_at`, beside `events`."""
     by_event: Counts = {}
     duplicates: int = 0
     rejected: int = 0
     """Lines that could not be read, or that the engine refused."""
     skipped: Counts = {}
     """Lines left out on purpose, by reason."""
+    aside: list[Aside] = []
+    """The first of the lines rejected, with their places."""
+    broken: list[str] = []
+    """Sources that could not be read to their ends, and why."""
     profiles: int = 0
     sessions: int = 0
     segments: dict[str, SegmentCount] = {}
     journeys: dict[str, JourneyCount] = {}
     messages: dict[str, MessageCount] = {}
+    guardrails: dict[str, GuardrailCount] = {}
+    collisions: dict[str, dict[str, dict[str, CollisionCount]]] = {}
+    """By the journey that was stopped, the one that was in its way, and the reason."""
+    pressure: dict[int, int] = {}
+    """Customers by how many messages were sent to them; what is shown on a page counts apart."""
+    buckets: dict[int, Bucket] = {}
+    witnesses: dict[str, list[str]] = {}
+    """A few profiles for each thing that was counted."""
+    stories: dict[str, Story] = {}
 
 
-def count(store: Store, report: Report) -> Report:
-    """Fill a report in from the store."""
-    names: Counter[str] = Counter()
-    after = 0
-    while lines := store.log(after, 1000):
-        for line in lines:
-            names[line.event.name] += 1
-            if line.event.emitted:
-                report.emitted += 1
-            else:
-                report.events += 1
-        after = lines[-1].sequence
-    report.by_event = dict(names)
-    for profile in _profiles(store):
-        report.profiles += 1
-        report.sessions += profile.sessions
-        for segment in profile.segments:
-            report.segments.setdefault(segment, SegmentCount()).members += 1
-        for run in profile.runs:
-            report.journeys.setdefault(run.journey, JourneyCount()).live += 1
-        for trace in store.traces(profile.id, TRACE_LINES_MAX):
-            for note in trace.notes:
-                _count_note(report, trace, note)
-    return in_order(report)
+# ── adding ──────────────────────────────────────────────────────────────────────────
 
 
-def _profiles(store: Store) -> Iterator[Profile]:
-    after = ""
-    while found := store.profiles(after, PROFILES_PER_LOOK_MAX):
-        yield from found
-        after = found[-1].id
+_SAME = ("workspace", "program", "from_at", "last_at", "until", "bucket_ms", "check")
 
 
-def _count_note(report: Report, trace: TraceLine, note: Note) -> None:
-    match note:
-        case SegmentChanged():
-            segment = report.segments.setdefault(note.segment, SegmentCount())
-            if note.change == "entered":
-                segment.entered += 1
-            else:
-                segment.left += 1
-        case RunChanged():
-            journey = report.journeys.setdefault(note.journey, JourneyCount())
-            match note.change:
-                case "entered":
-                    journey.entered += 1
-                case "goal":
-                    journey.goals += 1
-                case "ended":
-                    _one_more(journey.ended, note.reason)
-                case "refused":
-                    _one_more(journey.refused, note.reason)
-                case "moved":
-                    pass
-        case Considered():
-            message = report.messages.setdefault(note.message, MessageCount())
-            match note.outcome:
-                case "admitted":
-                    where = f"{note.channel}: {note.placement}" if note.placement else note.channel
-                    if note.reason != "shown_already":
-                        _one_more(message.admitted, where)
-                        message.after_the_log += trace.at > report.last_at
-                case "held":
-                    _one_more(message.held, note.reason)
-                case "denied":
-                    _one_more(message.denied, note.reason)
-        case Ended():
-            message = report.messages.setdefault(note.message, MessageCount())
-            _one_more(message.withdrawn, note.reason)
-        case Settled():
-            if note.state == "failed":
-                message = report.messages.setdefault(note.message, MessageCount())
-                _one_more(message.undelivered, note.reason)
-        case _:
-            pass
+def add(into: T, other: T) -> T:
+    """Add one report, or a part of it, to another (rule 2); returns the first."""
+    for name in into.__struct_fields__:
+        mine, theirs = getattr(into, name), getattr(other, name)
+        if name in _SAME:
+            setattr(into, name, mine or theirs)
+        elif name == "first_at":
+            setattr(into, name, min(mine, theirs))
+        elif isinstance(mine, int):
+            setattr(into, name, mine + theirs)
+        elif name == "witnesses":
+            _add_witnesses(mine, theirs)
+        elif isinstance(mine, dict):
+            _add_all(cast("dict[object, object]", mine), cast("dict[object, object]", theirs))
+        elif isinstance(mine, list):
+            cast("list[object]", mine).extend(cast("list[object]", theirs))
+    return into
 
 
-def _one_more(counts: Counts, name: str) -> None:
+def _add_all(mine: dict[object, object], theirs: dict[object, object]) -> None:
+    for key, value in theirs.items():
+        before = mine.get(key)
+        if before is None:
+            mine[key] = value
+        elif isinstance(before, int) and isinstance(value, int):
+            mine[key] = before + value
+        elif isinstance(before, dict):
+            _add_all(cast("dict[object, object]", before), cast("dict[object, object]", value))
+        elif isinstance(before, msgspec.Struct) and not isinstance(before, Story):
+            add(before, cast(msgspec.Struct, value))
+
+
+def _add_witnesses(mine: dict[str, list[str]], theirs: dict[str, list[str]]) -> None:
+    """The first by id: ids are hashes, so they are as good as drawn."""
+    for subject, ids in theirs.items():
+        mine[subject] = sorted({*mine.get(subject, ()), *ids})[:WITNESSES_MAX]
+
+
+def one_more(counts: Counts, name: str) -> None:
+    """Count one."""
     counts[name] = counts.get(name, 0) + 1
+
+
+def name_all(report: Report, current: Plan) -> Report:
+    """Give everything that the program defines its place, also what nothing happened to."""
+    for journey in current.journeys:
+        report.journeys.setdefault(journey.name, JourneyCount())
+    for message in current.messages:
+        report.messages.setdefault(message.name, MessageCount())
+    for segment in current.segments:
+        report.segments.setdefault(segment.name, SegmentCount())
+    for policy in current.policies:
+        check = _CHECK_OF.get(type(policy).__name__)
+        named = getattr(policy, "rule", "when") == "when"
+        if check is not None:
+            name = policy.name if named else getattr(policy, "rule", policy.name)
+            report.guardrails.setdefault(name, GuardrailCount(check=check))
+    return report
+
+
+_CHECK_OF = {
+    "Cap": "caps",
+    "Gap": "caps",
+    "QuietHours": "quiet_hours",
+    "Suppression": "suppressed",
+    "Holdout": "holdout",
+}
+
+
+# ── order ───────────────────────────────────────────────────────────────────────────
 
 
 def in_order(report: Report) -> Report:
@@ -176,12 +261,60 @@ def in_order(report: Report) -> Report:
     for journey in report.journeys.values():
         journey.ended = _by_size(journey.ended)
         journey.refused = _by_size(journey.refused)
+        journey.standing = _by_size(journey.standing)
+        journey.ends = {
+            step: _by_size(counts)
+            for step, counts in sorted(
+                journey.ends.items(), key=lambda item: (-total(item[1]), item[0])
+            )
+        }
     for message in report.messages.values():
         message.admitted = _by_size(message.admitted)
         message.held = _by_size(message.held)
         message.denied = _by_size(message.denied)
         message.withdrawn = _by_size(message.withdrawn)
         message.undelivered = _by_size(message.undelivered)
+    report.guardrails = dict(
+        sorted(
+            report.guardrails.items(),
+            key=lambda item: (-(item[1].held + item[1].denied), item[0]),
+        )
+    )
+    report.collisions = {
+        loser: {winner: dict(sorted(reasons.items())) for winner, reasons in sorted(ways.items())}
+        for loser, ways in sorted(report.collisions.items())
+    }
+    report.pressure = dict(sorted(report.pressure.items()))
+    report.buckets = dict(sorted(report.buckets.items()))
+    for bucket in report.buckets.values():
+        bucket.admitted = dict(sorted(bucket.admitted.items()))
+    report.aside = sorted(report.aside)[:ASIDE_MAX]
+    report.broken.sort()
+    return _with_few_stories(report)
+
+
+def _with_few_stories(report: Report) -> Report:
+    """The first witness of everything, then the second, until there are stories enough."""
+    chosen: dict[str, None] = {}
+    subjects = sorted(report.witnesses)
+    for place in range(WITNESSES_MAX):
+        for subject in subjects:
+            witnesses = report.witnesses[subject]
+            if place < len(witnesses) and len(chosen) < STORIES_MAX:
+                chosen[witnesses[place]] = None
+    report.stories = {one: report.stories[one] for one in sorted(chosen)}
+    report.witnesses = {
+        subject: [one for one in report.witnesses[subject] if one in chosen] for subject in subjects
+    }
+    return report
+
+
+def pruned(report: Report) -> Report:
+    """Without the stories of those who witness nothing any more, while reports are added."""
+    wanted = {one for ids in report.witnesses.values() for one in ids}
+    report.stories = {key: one for key, one in report.stories.items() if key in wanted}
+    if len(report.aside) > 2 * ASIDE_MAX:
+        report.aside = sorted(report.aside)[:ASIDE_MAX]
     return report
 
 
@@ -189,16 +322,7 @@ def _by_size(counts: Counts) -> Counts:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-# ── for people ──────────────────────────────────────────────────────────────────────
-
-
-class Table(msgspec.Struct, frozen=True, kw_only=True):
-    """A table of the report; numbers stand right."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    right: tuple[int, ...] = ()
+# ── words ───────────────────────────────────────────────────────────────────────────
 
 
 def total(counts: Counts) -> int:
@@ -206,146 +330,22 @@ def total(counts: Counts) -> int:
     return sum(counts.values())
 
 
-def headline(report: Report) -> list[str]:
-    """The report in three sentences."""
-    lines = [
-        (
-            f"{report.events:,} events of {report.profiles:,} profiles"
-            f" in {report.sessions:,} sessions, {moment(report.first_at)} to"
-            f" {moment(report.last_at)} UTC; Segue itself emitted {report.emitted:,}."
-        )
-    ]
-    admitted = sum(total(one.admitted) for one in report.messages.values())
-    late = sum(one.after_the_log for one in report.messages.values())
-    held = sum(total(one.held) for one in report.messages.values())
-    denied = sum(total(one.denied) for one in report.messages.values())
-    lines.append(
-        f"{admitted:,} messages admitted ({late:,} of them after the log's last event, up to"
-        f" {moment(report.until)}, while nobody did anything); {held:,} times held,"
-        f" {denied:,} times denied."
-    )
-    left_out = report.rejected + report.duplicates + total(report.skipped)
-    if left_out:
-        lines.append(
-            f"Not counted: {report.rejected:,} lines rejected, {report.duplicates:,} repeated,"
-            f" {total(report.skipped):,} left out on purpose."
-        )
-    return lines
+def because(reason: str) -> str:
+    """A reason in words."""
+    return REASONS.get(reason, reason)
 
 
-def tables(report: Report) -> list[Table]:
-    """The report as tables, those without rows left out."""
-    found = [
-        _journeys(report),
-        _messages(report),
-        _stopped(report),
-        _refused(report),
-        _segments(report),
-        Table(
-            title="Events",
-            columns=("event", "count"),
-            rows=tuple((name, _n(many)) for name, many in report.by_event.items()),
-            right=(1,),
-        ),
-    ]
-    return [table for table in found if table.rows]
-
-
-def _journeys(report: Report) -> Table:
-    rows = [
-        (name, _n(one.entered), _n(one.goals), _n(total(one.ended)), _n(one.live))
-        for name, one in report.journeys.items()
-    ]
-    ends = [_listed(one.ended) for one in report.journeys.values()]
-    return Table(
-        title="Journeys",
-        columns=("journey", "entered", "goal", "ended", "live", "how they ended"),
-        rows=tuple((*row, end) for row, end in zip(rows, ends, strict=True)),
-        right=(1, 2, 3, 4),
-    )
-
-
-def _messages(report: Report) -> Table:
-    return Table(
-        title="Messages",
-        columns=("message", "channel", "admitted"),
-        rows=tuple(
-            (name, where, _n(many))
-            for name, one in report.messages.items()
-            for where, many in one.admitted.items()
-        ),
-        right=(2,),
-    )
-
-
-def _stopped(report: Report) -> Table:
-    return Table(
-        title="Held, denied, taken back",
-        columns=("message", "what", "times", "reason"),
-        rows=tuple(
-            (name, what, _n(many), REASONS.get(reason, reason))
-            for name, one in report.messages.items()
-            for what, counts in (
-                ("held", one.held),
-                ("denied", one.denied),
-                ("taken back", one.withdrawn),
-                ("not delivered", one.undelivered),
-            )
-            for reason, many in counts.items()
-        ),
-        right=(2,),
-    )
-
-
-def _refused(report: Report) -> Table:
-    return Table(
-        title="Entries refused",
-        columns=("journey", "times", "reason"),
-        rows=tuple(
-            (name, _n(many), REASONS.get(reason, reason))
-            for name, one in report.journeys.items()
-            for reason, many in one.refused.items()
-        ),
-        right=(1,),
-    )
-
-
-def _segments(report: Report) -> Table:
-    return Table(
-        title="Segments",
-        columns=("segment", "entered", "left", "members at the end"),
-        rows=tuple(
-            (name, _n(one.entered), _n(one.left), _n(one.members))
-            for name, one in report.segments.items()
-        ),
-        right=(1, 2, 3),
-    )
-
-
-def markdown(report: Report) -> str:
-    """The report as a page."""
-    out = [f"# Replay of {report.workspace}", "", *headline(report), ""]
-    out += [f"Program `{report.program}`.", ""]
-    for table in tables(report):
-        marks = ["---:" if at in table.right else "---" for at in range(len(table.columns))]
-        out += [f"## {table.title}", "", _row(table.columns), _row(tuple(marks))]
-        out += [_row(row) for row in table.rows]
-        out.append("")
-    return "\n".join(out)
+def sums(messages: Iterable[MessageCount]) -> tuple[int, int, int, int]:
+    """Messages admitted, and of these after the log; times held; times denied."""
+    admitted = late = held = denied = 0
+    for one in messages:
+        admitted += total(one.admitted)
+        late += one.after_the_log
+        held += total(one.held)
+        denied += total(one.denied)
+    return admitted, late, held, denied
 
 
 def moment(at: Instant) -> str:
     """An instant as people write it, in UTC."""
     return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _row(cells: tuple[str, ...]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def _n(number: int) -> str:
-    return f"{number:,}"
-
-
-def _listed(counts: Counts) -> str:
-    return ", ".join(f"{many:,} {REASONS.get(reason, reason)}" for reason, many in counts.items())
