@@ -443,8 +443,14 @@ class QuickStore:
 
 def _body(saved: Saved) -> bytes:
     """The profile as bytes; what is saved beside it must have a stored form as well."""
+    kind = "event"
     try:
-        _encode((saved.events, saved.effects, saved.traces))
+        _encode(saved.events)
+        kind = "effect"
+        _encode(saved.effects)
+        kind = "notes"
+        _encode(saved.traces)
+        kind = "profile"
         return _encode(saved.profile)
     except (OverflowError, TypeError, ValueError) as error:
-        raise Unstorable(saved.profile.id, str(error)) from error
+        raise Unstorable(saved.profile.id, f"{kind}: {error}") from error
