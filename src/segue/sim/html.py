@@ -170,7 +170,7 @@ def _messages(report: Report) -> str:
         )
         for name, one in report.messages.items()
     ]
-    table = table(
+    shown = table(
         [
             ("message", ""),
             ("by", "why"),
@@ -188,7 +188,7 @@ def _messages(report: Report) -> str:
         "Each message that a journey wanted out, and what was decided. One that is held comes"
         " before the arbiter again, so it may count as held and then as admitted; an offer that was"
         " shown on a page is taken back when its time is over.",
-        key(colours) + table,
+        key(colours) + shown,
     )
 
 
@@ -455,11 +455,11 @@ def _aside(report: Report) -> str:
     rows = [
         (f"<code>{text(one.source)}:{one.line}</code>", text(one.reason)) for one in report.aside
     ]
-    table = table([("where", ""), ("why", "why")], rows) if rows else ""
+    shown = table([("where", ""), ("why", "why")], rows) if rows else ""
     return section(
         "aside",
         "Set aside",
         "; ".join(said) + ".",
-        broken + table,
+        broken + shown,
         "warn" if report.rejected else "",
     )
