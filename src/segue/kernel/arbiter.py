@@ -20,7 +20,7 @@ from typing import Literal as OneOf, TypeAlias, assert_never
 
 import msgspec
 
-from segue.kernel import ledger, plan, policies
+from segue.kernel import incentives, ledger, plan, policies
 from segue.kernel.effects import Send
 from segue.kernel.policies import Candidate
 from segue.kernel.predicate import allowed
@@ -270,7 +270,7 @@ class Hearing:
         """What an incentive that is alive already says to another one."""
         turn = self.turn
         for held in turn.profile.grants:
-            if not ledger.alive(held, turn.now) or ledger.carries(self.one.id, held.source):
+            if not incentives.alive(held, turn.now) or ledger.carries(self.one.id, held.source):
                 continue
             until = held.expires_at
             if _compete(turn.program, incentive.group, held.group):
@@ -473,7 +473,7 @@ def promise(turn: Turn, linked: LinkedMessage, journey: str, source: str) -> Non
     incentive = linked.message.incentive
     if incentive is None:
         return
-    ledger.grant(
+    incentives.promise(
         turn,
         Grant(
             name=incentive.name,

@@ -3,21 +3,22 @@
 Rule 1: a line is written when the arbiter admits, and never removed while a cap may count it.
 Rule 2: a line leaves `queued` by exactly one of: claimed (it is out of our hands), cancelled
     (withdrawn before any claim), failed (never delivered). Only the last two give back.
-Rule 3: an incentive is alive from its admission to its redemption or expiry; it dies with a
-    line that gives back.
-Rule 4: a report that no longer applies changes nothing.
+Rule 3: a report that no longer applies changes nothing.
 """
 
-from segue.kernel import limits
+from segue.kernel import incentives, limits
 from segue.kernel.effects import Withdraw
 from segue.kernel.inputs import Event, Reported
-from segue.kernel.profile import Grant, Offer, Profile, Sent
+from segue.kernel.profile import Offer, Profile, Sent
 from segue.kernel.trace import Ended, Remarked, Settled
 from segue.kernel.turn import Turn
 from segue.kernel.values import NEVER, Instant, Record, Value
 
 OPEN = ("queued", "claimed")
 """States of a line whose delivery is not settled."""
+
+alive = incentives.alive
+"""Whether an incentive can still be redeemed; their whole life is in `incentives.py`."""
 
 
 def write(turn: Turn, line: Sent) -> None:
@@ -73,7 +74,7 @@ def cancel(turn: Turn, line: Sent, reason: str, detail: str = "") -> None:
     """Withdraw a queued send. The store refuses the commit if a claim came in between."""
     line.state = "cancelled"
     turn.dirty |= turn.program.ledger_bit
-    revoke(turn, line.id)
+    incentives.revoke(turn, line.id)
     turn.effects.append(Withdraw(id=line.id, reason=reason))
     turn.notes.append(Ended(id=line.id, message=line.message, reason=reason, detail=detail))
 
@@ -108,45 +109,6 @@ def carries(proposal_id: str, source: str) -> bool:
     return source == proposal_id or source.startswith((f"{proposal_id}~", f"{proposal_id}@"))
 
 
-# ── incentives ──────────────────────────────────────────────────────────────────────
-
-
-def alive(grant: Grant, now: Instant) -> bool:
-    """Whether an incentive can still be redeemed."""
-    return grant.redeemed_at == NEVER and grant.expires_at > now
-
-
-def grant(turn: Turn, grant: Grant) -> None:
-    """An incentive is promised; the same source promises once."""
-    if any(one.source == grant.source for one in turn.profile.grants):
-        return
-    turn.profile.grants.append(grant)
-    turn.dirty |= turn.program.grants_bit
-
-
-def revoke(turn: Turn, source: str) -> None:
-    """The incentive of a line that was never delivered dies with it."""
-    grants = turn.profile.grants
-    kept = [one for one in grants if one.source != source or one.redeemed_at != NEVER]
-    if len(kept) != len(grants):
-        turn.profile.grants = kept
-        turn.dirty |= turn.program.grants_bit
-
-
-def redeem(turn: Turn, event: Event) -> None:
-    """Mark what this event redeems: a coupon code it names, else what its name redeems."""
-    if not turn.profile.grants:
-        return
-    grants = [one for one in turn.profile.grants if alive(one, turn.now)]
-    code = event.properties.get("coupon")
-    redeemed_by = turn.program.redeemed_by
-    for one in grants:
-        by_code = bool(one.code) and one.code == code
-        if by_code or (not one.code and event.name in redeemed_by.get(one.name, ())):
-            one.redeemed_at = turn.now
-            turn.dirty |= turn.program.grants_bit
-
-
 # ── reports ─────────────────────────────────────────────────────────────────────────
 
 RANK = {
@@ -175,7 +137,7 @@ def report(turn: Turn, said: Reported) -> Sent | None:
             line.state = "queued"
         case "failed" if line.state in ("queued", "claimed", "accepted", "unknown"):
             _settle(turn, line, "failed", said.reason)
-            revoke(turn, line.id)
+            incentives.revoke(turn, line.id)
             return line
         case "bounced":
             today = _text(turn.profile.traits.get(ADDRESS.get(line.channel, "")))

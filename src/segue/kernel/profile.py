@@ -195,6 +195,8 @@ class Grant(msgspec.Struct, array_like=True):
     expires_at: Instant
     code: str = ""
     redeemed_at: Instant = NEVER
+    told_at: Instant = NEVER
+    """When its expiry was told: once."""
 
 
 class Silence(msgspec.Struct, array_like=True):

@@ -20,6 +20,7 @@ from segue.kernel import (
     arbiter,
     derived,
     features,
+    incentives,
     journeys,
     ledger,
     merge,
@@ -147,12 +148,13 @@ def _announce(turn: Turn, change: SegmentChanged) -> None:
 
 
 def _fall_due(turn: Turn) -> None:
-    """Answer what time alone has made due: the session's end, silences, expiries, waits."""
+    """Answer what time alone has made due: the session's end, expiries, silences, waits."""
     profile = turn.profile
     if session.expired(profile, turn.program.rules, turn.now):
         _end_session(turn, profile)
     for offer in [one for one in profile.offers if one.expires_at <= turn.now]:
         ledger.end_offer(turn, offer, "expired")
+    incentives.expire(turn)
     derived.ripen(turn)
     _react(turn, None)
     journeys.enter_on_time(turn)
@@ -181,7 +183,7 @@ def _happen(turn: Turn, event: Event) -> None:
     if event.name in turn.program.conversions:
         ledger.buy(turn, event)
         _cancel_bought(turn)
-    ledger.redeem(turn, event)
+    incentives.redeem(turn, event)
     _react(turn, event)
 
 
@@ -389,6 +391,8 @@ def wake_at(program: Program, profile: Profile) -> Instant:
         earliest = min(earliest, proposal.retry_at)
     for offer in profile.offers:
         earliest = min(earliest, offer.expires_at)
+    for grant in profile.grants:
+        earliest = min(earliest, incentives.due_at(grant))
     return Instant(earliest)
 
 

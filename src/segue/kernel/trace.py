@@ -156,6 +156,28 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True, tag="settled", omit_def
     reason: str = ""
 
 
+IncentiveChange: TypeAlias = OneOf["offered", "redeemed", "expired", "withdrawn"]
+"""What may become of an incentive; withdrawn is one whose message was never delivered."""
+
+
+class IncentiveChanged(
+    msgspec.Struct, frozen=True, kw_only=True, tag="incentive", omit_defaults=True
+):
+    """An incentive was offered, redeemed or withdrawn, or its time was over.
+
+    `source` is the send or showing that carried it, `by` the event that redeemed it.
+    """
+
+    incentive: str
+    group: str
+    change: IncentiveChange
+    source: str
+    journey: str = ""
+    code: str = ""
+    by: str = ""
+    until: Instant = NEVER
+
+
 class Scored(msgspec.Struct, frozen=True, kw_only=True, tag="scored"):
     """A model's probability moved into another tenth; `reasons` are the tables' points."""
 
@@ -172,5 +194,13 @@ class Remarked(msgspec.Struct, frozen=True, kw_only=True, tag="remarked", omit_d
 
 
 Note: TypeAlias = (
-    Considered | SegmentChanged | RunChanged | Drawn | Ended | Settled | Scored | Remarked
+    Considered
+    | SegmentChanged
+    | RunChanged
+    | Drawn
+    | Ended
+    | Settled
+    | IncentiveChanged
+    | Scored
+    | Remarked
 )

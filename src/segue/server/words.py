@@ -17,6 +17,7 @@ from segue.kernel.trace import (
     Considered,
     Drawn,
     Ended,
+    IncentiveChanged,
     Note,
     Remarked,
     RunChanged,
@@ -92,6 +93,8 @@ def told(note: Note) -> dict[str, object]:
             by = f" by {note.channel}" if note.channel else ""
             why = f": {because(note.reason)}" if note.reason else ""
             return _line("settled", f"{note.message}{by} {happened}{why}", name=note.message)
+        case IncentiveChanged():
+            return _line("incentive", _incentive(note), name=note.incentive, change=note.change)
         case Scored():
             points = sorted(note.reasons.items(), key=lambda item: -abs(item[1]))[:3]
             drivers = ", ".join(f"{name} {value:+.1f}" for name, value in points)
@@ -104,6 +107,21 @@ def told(note: Note) -> dict[str, object]:
             return _line("remarked", f"{what}: {detail}" if detail else what, name=note.what)
         case _:
             assert_never(note)
+
+
+def _incentive(note: IncentiveChanged) -> str:
+    code = f" (code {note.code})" if note.code else ""
+    match note.change:
+        case "offered":
+            return f"promised {note.incentive}{code}"
+        case "redeemed":
+            return f"{note.incentive}{code} was redeemed by {note.by}"
+        case "expired":
+            return f"{note.incentive}{code} expired"
+        case "withdrawn":
+            return f"{note.incentive}{code} was withdrawn: its message never arrived"
+        case _:
+            assert_never(note.change)
 
 
 def because(reason: str, detail: str = "") -> str:

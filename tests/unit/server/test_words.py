@@ -11,6 +11,7 @@ from segue.kernel.trace import (
     Considered,
     Drawn,
     Ended,
+    IncentiveChanged,
     Note,
     Remarked,
     RunChanged,
@@ -70,6 +71,24 @@ HELD = Check("caps", "hold", "cap", "2 per day", Instant(5))
         (
             Settled(send="s", message="offer", channel="email", state="delivered"),
             "Offer by email was delivered",
+        ),
+        (
+            IncentiveChanged(incentive="ten", group="g", change="offered", source="s", code="T-1"),
+            "Promised ten (code T-1)",
+        ),
+        (
+            IncentiveChanged(
+                incentive="ten", group="g", change="redeemed", source="s", by="Order Completed"
+            ),
+            "Ten was redeemed by Order Completed",
+        ),
+        (
+            IncentiveChanged(incentive="ten", group="g", change="expired", source="s"),
+            "Ten expired",
+        ),
+        (
+            IncentiveChanged(incentive="ten", group="g", change="withdrawn", source="s"),
+            "Ten was withdrawn: its message never arrived",
         ),
         (
             Scored(model="intent@12ab", probability=0.63, reasons={"cart": 26.0, "tempo": -4.0}),

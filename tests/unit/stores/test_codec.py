@@ -62,6 +62,7 @@ from segue.kernel.trace import (
     Considered,
     Drawn,
     Ended,
+    IncentiveChanged,
     Note,
     Remarked,
     RunChanged,
@@ -130,7 +131,7 @@ def rich_profile() -> Profile:
             Sent("s1", "hello", "email", "cart", "cart/1", "mail", at(1), 2, "accepted", ["promo"],
                  at(2), at(3), "top", ["sku-1"], [at(1), at(2)], ["sms"], {"a": 1}),
         ],
-        grants=[Grant("ten", "discounts", 10.0, "s1", "cart", at(1), at(2), "TEN", at(3))],
+        grants=[Grant("ten", "discounts", 10.0, "s1", "cart", at(1), at(2), "TEN", at(3), at(4))],
         assignments={"split": "b"},
         bought={"sku-2": at(1)},
         wake_at=at(3),
@@ -185,6 +186,14 @@ def rich_notes() -> tuple[Note, ...]:
     )  # fmt: skip
 
 
+def incentive_notes() -> tuple[Note, ...]:
+    given = IncentiveChanged(
+        incentive="ten", group="discounts", change="redeemed", source="s1", journey="cart",
+        code="TEN", by="Order Completed", until=at(9),
+    )  # fmt: skip
+    return (given,)
+
+
 def rich_plan() -> Plan:
     stream = Stream(("Product Viewed",), None, None)
     hot = Compare(">=", Aggregate("count", stream, Millis(3_600_000)), Literal(3))
@@ -217,6 +226,8 @@ def rich() -> dict[str, tuple[str, object]]:
         "profile": ("profile", rich_profile()),
         "event": ("event", rich_event()),
         "notes": ("notes", rich_notes()),
+        "profile-told": ("profile", rich_profile()),
+        "notes-incentive": ("notes", incentive_notes()),
         "plan": ("plan", rich_plan()),
         "fields": ("fields", {"subject": "Hi", "body": "ünïcödé"}),
     }
