@@ -18,6 +18,7 @@ from segue.errors import DefinitionError, InputError, OperatorError, SegueError
 COMMANDS = {
     "new": ("workspace:new", "Make a workspace to change."),
     "check": ("workspace:check", "Check a workspace, as a compiler does."),
+    "test": ("testing:test", "Live the tests written beside a workspace's journeys."),
     "run": ("running:run", "Start Segue with a workspace."),
     "send": ("sending:send", "Send one event to a running Segue."),
     "why": ("why:why", "Tell what was decided for a customer, and why."),

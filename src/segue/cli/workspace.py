@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -72,12 +73,18 @@ def new(name: Path, template: str) -> None:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json"]),
+    type=click.Choice(["text", "json", "sarif"]),
     default="text",
     show_default=True,
-    help="For people, or for programs: one JSON list of diagnostics.",
+    help="For people; or for programs: one JSON list of diagnostics, or SARIF 2.1.0.",
 )
-def check(folder: Path, form: str) -> None:
+@click.option(
+    "--history",
+    type=click.Path(path_type=Path),
+    metavar="STORE",
+    help="Compare with what this store remembers: the events that come, the goals reached.",
+)
+def check(folder: Path, form: str, history: Path | None) -> None:
     """Check the workspace in FOLDER (here, if not named), as a compiler does.
 
     Exits with 1 if there is an error; warnings alone are no error.
@@ -87,12 +94,18 @@ def check(folder: Path, form: str) -> None:
       segue check
       segue check shop
       segue check shop --format json | jq '.[].code'
+      segue check shop --format sarif > segue.sarif
+      segue check shop --history .segue/segue.sqlite
     """
-    loaded = wiring.read_workspace(folder)
+    loaded = wiring.read_workspace(folder, history=_past(history))
     errors = sum(each.severity == "error" for each in loaded.diagnostics)
     warnings = sum(each.severity == "warning" for each in loaded.diagnostics)
     if form == "json":
         click.echo(define.as_json(loaded.diagnostics))
+        sys.exit(1 if errors else 0)
+    if form == "sarif":
+        root = folder.resolve().as_uri()
+        click.echo(define.as_sarif(loaded.diagnostics, root=root, version=version("segue")))
         sys.exit(1 if errors else 0)
     text = define.render(loaded.diagnostics, loaded.sources)
     if text:
@@ -110,6 +123,16 @@ def check(folder: Path, form: str) -> None:
         note = f", {_many(warnings, 'warning')}" if warnings else ""
         click.echo(f"{plan.workspace.name} is fine{note}: {', '.join(parts)}.")
         click.echo(f"program {loaded.hash}")
+
+
+def _past(store: Path | None) -> define.History | None:
+    """What a store remembers."""
+    if store is None:
+        return None
+    from segue.cli.past import history_of
+
+    with wiring.stored(store) as opened:
+        return history_of(opened)
 
 
 def checked(folder: Path) -> define.Loaded:

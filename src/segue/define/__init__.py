@@ -13,13 +13,18 @@ everything out, `check` proves what the kernel relies on. `build` is the same in
 from segue.define.compile import plan_hash
 from segue.define.diagnostics import Diagnostic, Place, as_json, render
 from segue.define.expressions import check_expression
+from segue.define.feeds import History, Reached
 from segue.define.load import Loaded, load
+from segue.define.sarif import as_sarif
 
 __all__ = [
     "Diagnostic",
+    "History",
     "Loaded",
     "Place",
+    "Reached",
     "as_json",
+    "as_sarif",
     "check_expression",
     "load",
     "plan_hash",

@@ -114,6 +114,7 @@ def _history(reader: "Reader", node: ast.Call, name: str) -> None:
     if not reader.scope.history:
         reader.fail("SEG-E309", node, f"{name} can't look at history in {reader.scope.name}")
     reader.aggregates += 1
+    reader.refer("look", name, node)
     if reader.aggregates > AGGREGATES_MAX:
         reader.fail("SEG-E307", node, f"more than {AGGREGATES_MAX} looks at history")
 

@@ -12,15 +12,23 @@ from typing import cast
 import msgspec
 
 from segue.define import model
+from segue.define.cases import check_cases, known_of
 from segue.define.channels import CHANNELS
 from segue.define.codes import CODES
 from segue.define.compile import Compiled
+from segue.define.conflicts import check_conflicts
+from segue.define.cost import too_many
 from segue.define.diagnostics import Place, Sink, nearest
+from segue.define.experiments import check_experiments
+from segue.define.feeds import History, check_feeds
+from segue.define.graph import at_once, on_a_circle, reachable
+from segue.define.limits import LOOKS_MAX
+from segue.define.prudence import check_prudence
 from segue.define.scopes import Reference
 from segue.define.steps import Flat
 from segue.define.workspace import Written
 from segue.kernel import plan
-from segue.kernel.expression import TRUE
+from segue.kernel.expression import TRUE, All, Any, Compare, Expression, Touched
 from segue.kernel.models import FEATURES
 from segue.kernel.session import SESSION_READERS
 
@@ -57,6 +65,7 @@ def check(
     *,
     zones: Iterable[str] | None = None,
     content: Content | None = None,
+    history: History | None = None,
 ) -> None:
     """Report everything that must not be launched."""
     unread = any(each.code.startswith("SEG-E1") for each in sink.found)
@@ -75,7 +84,19 @@ def check(
         form_of = written.journeys[journey.name]
         with sink.waiving(form_of.waive):
             _journey(journey, form_of, compiled.flats[journey.name], written, sink)
-    _deals(written, compiled, sink)
+            check_experiments(journey.name, form_of, history, sink)
+    over = too_many(compiled.references)
+    if over is not None:
+        said = f"more than {LOOKS_MAX:,} looks at history in one workspace"
+        sink.report("SEG-E307", over.place, said)
+    check_feeds(written, compiled, sink, history)
+    if not any(each.code.startswith(("SEG-E1", "SEG-E2", "SEG-E4")) for each in sink.found):
+        check_prudence(written, compiled, sink)
+    known = known_of(compiled.plan, written.names, zones, whole=_everything_read(written))
+    check_cases(written.tests, known, sink)
+    if not any(each.severity == "error" for each in sink.found):
+        # Only a plan on which the kernel may rely can be lived in.
+        check_conflicts(written, compiled, sink)
     _unused(written, compiled, sink)
     _waivers(written, sink)
 
@@ -103,7 +124,7 @@ def _channel(name: str) -> str:
 def _references(written: Written, compiled: Compiled, sink: Sink) -> None:
     groups = {m.incentive.group for m in compiled.plan.messages if m.incentive}
     tags = {tag for message in compiled.plan.messages for tag in message.tags}
-    scores = {name for card in compiled.plan.models for name in (card.name, card.target)}
+    scores = {card.name for card in compiled.plan.models}
     for each in compiled.references:
         match each.what:
             case "segment" | "journey" | "message":
@@ -119,6 +140,11 @@ def _references(written: Written, compiled: Compiled, sink: Sink) -> None:
                 _known(each, scores, "SEG-E410", sink)
             case _:
                 pass  # Events come from outside, and any page may have any placement.
+
+
+def _everything_read(written: Written) -> bool:
+    """Whether every journey could be read, so that what no step does is never done."""
+    return _all_read(written, "journeys")
 
 
 def _all_read(written: Written, section: str) -> bool:
@@ -137,7 +163,7 @@ def _known(each: Reference, known: Iterable[str], code: str, sink: Sink) -> None
 def _segment_circles(written: Written, compiled: Compiled, sink: Sink) -> None:
     """A segment that, perhaps through others, asks for itself."""
     asks = {each.name: _asked(msgspec.to_builtins(each.when)) for each in compiled.plan.segments}
-    for name in _on_a_circle(asks):
+    for name in on_a_circle(asks):
         message = f"segment {name!r} asks, perhaps through others, for itself"
         sink.report("SEG-E407", written.segments[name].place, message)
 
@@ -154,31 +180,15 @@ def _asked(tree: object) -> list[str]:
     return [name for each in node.values() for name in _asked(each)]
 
 
-def _on_a_circle(edges: Mapping[str, Sequence[str]]) -> list[str]:
-    """Names from which one comes back to them; each looks no further than it must."""
-    found: list[str] = []
-    for start in edges:
-        seen: set[str] = set()
-        ahead = list(edges[start])
-        while ahead:
-            at = ahead.pop()
-            if at not in seen:
-                seen.add(at)
-                ahead += edges.get(at, ())
-        if start in seen:
-            found.append(start)
-    return found
-
-
 def _model(card: plan.Scorecard, form: model.ModelForm, sink: Sink) -> None:
     for bins in card.bins:
         if bins.feature not in FEATURES:
             place = form.features[bins.feature].place
             message = f"there is no feature {bins.feature!r}"
             sink.report("SEG-E409", place, message, nearest(bins.feature, FEATURES))
-    if card.target in SESSION_READERS:
-        message = f"session.{card.target} is what was counted, and no score"
-        sink.report("SEG-E408", form.target.place, message)
+    if card.name in SESSION_READERS:
+        message = f"session.{card.name} is what was counted, and no score"
+        sink.report("SEG-E408", form.place, message)
 
 
 # ── messages ────────────────────────────────────────────────────────────────────────
@@ -215,29 +225,6 @@ def _content_place(form: model.MessageForm, channel: str) -> Place:
     return next((each.place for each in fields.values()), form.at_key("contents"))
 
 
-def _deals(written: Written, compiled: Compiled, sink: Sink) -> None:
-    """Several messages with incentives of one group that no exclusion keeps apart."""
-    kept_apart = {
-        group
-        for policy in compiled.plan.policies
-        if isinstance(policy, plan.Exclusion)
-        for group in policy.groups
-    }
-    first: dict[str, str] = {}
-    for message in compiled.plan.messages:
-        incentive = message.incentive
-        if incentive is None or incentive.group in kept_apart:
-            continue
-        other = first.setdefault(incentive.group, message.name)
-        if other != message.name:
-            form = written.messages[message.name]
-            said = f"{message.name!r} and {other!r} both give {incentive.group!r}"
-            with sink.waiving(form.waive):
-                sink.report(
-                    "SEG-E607", form.at_key("incentive"), f"{said}, at once if it comes to it"
-                )
-
-
 # ── journeys ────────────────────────────────────────────────────────────────────────
 
 
@@ -258,12 +245,24 @@ def _journey(
     for node in journey.steps:
         if node.id not in reached:
             sink.report("SEG-E504", flat.places[node.id], f"step {node.id!r} can't be reached")
-    quick = {node.id: _at_once(node) for node in journey.steps}
-    for step in _on_a_circle(quick):
+    quick = {node.id: at_once(node) for node in journey.steps}
+    for step in on_a_circle(quick):
         message = f"step {step!r} leads back to itself without a wait"
         sink.report("SEG-E505", flat.places[step], message)
         break
     _starts_itself(journey, flat, sink)
+
+
+_CARRIERS = ("email", "sms", "push", "whatsapp", "message", "notification", "promotion", "banner")
+_DEEDS = ("opened", "clicked", "tapped", "sent", "delivered", "received", "shown", "dismissed")
+
+
+def _is_activity(event: str) -> bool:
+    """Whether an event says what a message did: one of the list, or of its kind."""
+    words = event.lower().replace("-", " ").split()
+    return event.lower() in _ACTIVITIES or (
+        len(words) > 1 and words[0] in _CARRIERS and words[-1] in _DEEDS
+    )
 
 
 def _goal(journey: plan.Journey, form: model.JourneyForm, sink: Sink) -> None:
@@ -271,9 +270,24 @@ def _goal(journey: plan.Journey, form: model.JourneyForm, sink: Sink) -> None:
         sink.report("SEG-E502", form.place, f"journey {journey.name!r} has no goal")
         return
     for event in form.goal.on:
-        if event.text.lower() in _ACTIVITIES:
+        if _is_activity(event.text):
             message = f"{event.text!r} is an activity, not an outcome"
             sink.report("SEG-E503", event.place, message)
+    watch = journey.goal.watch if journey.goal else None
+    if watch is not None and not watch.events and _touches_only(watch.when):
+        message = "whether a message was seen or clicked is an activity, not an outcome"
+        sink.report("SEG-E503", form.goal.at_key("when"), message)
+
+
+def _touches_only(when: Expression) -> bool:
+    """Whether a condition asks for nothing but what messages did."""
+    match when:
+        case All(parts=parts) | Any(parts=parts):
+            return all(map(_touches_only, parts))
+        case Compare(left=Touched()) | Compare(right=Touched()):
+            return True
+        case _:
+            return False
 
 
 def _uses(node: plan.Node, place: Place, written: Written, sink: Sink) -> None:
@@ -325,56 +339,6 @@ def _starts_itself(journey: plan.Journey, flat: Flat, sink: Sink) -> None:
         if isinstance(node, plan.Emit) and node.event in entered and journey.reentry_ms == 0:
             message = f"emits {node.event!r}, on which the journey is entered again at once"
             sink.report("SEG-E511", flat.places[node.id], message)
-
-
-def leads_to(node: plan.Node) -> tuple[str, ...]:
-    """The steps that may come after one; "" is the end."""
-    match node:
-        case plan.WaitUntil(met=met, timed_out=timed_out):
-            return (met, timed_out)
-        case plan.WaitDate(next=onward, missing=missing):
-            return (onward, missing)
-        case plan.Branch(ways=ways, otherwise=otherwise):
-            return (*(way.next for way in ways), otherwise)
-        case plan.Adapt(ways=ways, otherwise=otherwise):
-            return (*(way.next for way in ways), otherwise)
-        case plan.Split(variants=variants):
-            return tuple(variant.next for variant in variants)
-        case plan.Choose(options=options):
-            return tuple(option.next for option in options)
-        case plan.Repeat(body=body, next=onward):
-            return (body, onward)
-        case plan.End():
-            return ()
-        case _:
-            return (node.next,)
-
-
-def _at_once(node: plan.Node) -> tuple[str, ...]:
-    """Steps that may come after one in no time. A repeat's body is bounded by its count."""
-    match node:
-        case plan.Wait():
-            return ()
-        case plan.WaitUntil(watch=watch, met=met):
-            # Only an event that is still to come makes it wait for sure.
-            return () if watch.events else (met,)
-        case plan.Repeat(next=onward):
-            return (onward,)
-        case _:
-            return leads_to(node)
-
-
-def reachable(journey: plan.Journey) -> frozenset[str]:
-    """The ids of all steps that some path from the start leads to."""
-    nodes = {node.id: node for node in journey.steps}
-    seen: set[str] = set()
-    ahead = [journey.start]
-    while ahead:
-        at = ahead.pop()
-        if at in nodes and at not in seen:
-            seen.add(at)
-            ahead += leads_to(nodes[at])
-    return frozenset(seen)
 
 
 # ── what is left over ───────────────────────────────────────────────────────────────

@@ -1,7 +1,8 @@
 """Every code that the checker gives, with what it means: the source of the reference page.
 
 Rule: a code never changes its meaning, and is never used again. E1 files, E2 forms, E3
-expressions, E4 names, E5 journeys, E6 messages and policies, W what is only worth a look.
+expressions, E4 names, E5 journeys, E6 messages and policies, E8 tests, W what is only worth a
+look, N what an author may like to know.
 """
 
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ class Rule(msgspec.Struct, frozen=True):
     title: str
     explanation: str
     hint: str = ""
-    severity: OneOf["error", "warning"] = "error"
+    severity: OneOf["error", "warning", "note"] = "error"
     waivable: bool = False
 
 
@@ -149,7 +150,7 @@ CODES: Mapping[str, Rule] = {
     "SEG-E410": Rule(
         "No model gives this score",
         "`session.intent` and its like come from models; without one they are missing for ever.",
-        "add a model with this target, or correct the name",
+        "add a model of this name, or correct the name",
     ),
     "SEG-E411": Rule(
         "Unknown time zone",
@@ -160,6 +161,17 @@ CODES: Mapping[str, Rule] = {
     "SEG-E414": Rule(
         "Unknown tag",
         "A guardrail that reaches a tag that no message carries reaches nothing.",
+    ),
+    "SEG-E416": Rule(
+        "Unknown placement",
+        "No step shows anything there, so a test that asks it can see nothing.",
+    ),
+    "SEG-E415": Rule(
+        "A segment that no event feeds",
+        "It looks at events only that nobody sends: they are neither in the ecommerce specification"
+        " nor made by this workspace nor expected by it, or the history knows none of them.",
+        "correct the event's name, or list it under `workspace: {expects: [...]}`",
+        waivable=True,
     ),
     "SEG-E501": Rule(
         "A journey without an exit",
@@ -212,6 +224,20 @@ CODES: Mapping[str, Rule] = {
         "remove `next`, or use `goto` instead of `end`",
     ),
     "SEG-E513": Rule("`otherwise` does not stand last", "The paths after it are never looked at."),
+    "SEG-E514": Rule(
+        "An experiment that varies more than one thing",
+        "Its variants differ in more than one of content, timing, channel and path, so whatever"
+        " comes out can't be ascribed to any of them.",
+        "vary one thing at a time; what is the same for all stands after the experiment",
+        waivable=True,
+    ),
+    "SEG-E515": Rule(
+        "An experiment that can't be decided in its time",
+        "With this traffic fewer customers come by than are needed to tell the two rates apart:"
+        " n of the two-proportion test, at 95 % confidence and 80 % power unless it says other.",
+        "let it last longer, look for a larger difference, or let more customers in",
+        waivable=True,
+    ),
     "SEG-E601": Rule(
         "A message without a topic",
         "Consent is given by topic; without one nobody can say no to this and yes to that.",
@@ -240,21 +266,90 @@ CODES: Mapping[str, Rule] = {
     ),
     "SEG-E607": Rule(
         "Deals that compete, and nothing that keeps them apart",
-        "Two messages give incentives of one group, and no exclusion names the group: a customer"
-        " could hold both.",
-        "add a policy `exclude: {groups: [...]}`",
+        "Two journeys give incentives of different groups that no exclusion names together, and"
+        " there is a customer who holds both at once: the witness, found by living such lives in"
+        " the engine itself, is printed below. (Incentives of one group never are alive together.)",
+        "give both one group, add a policy `exclude: {groups: [...]}`, or waive this in one of the"
+        " journeys or messages if they may go together",
         waivable=True,
+    ),
+    "SEG-E608": Rule(
+        "A follow-up that repeats what was said, on another channel",
+        "Who did not act on a message has read it; to say the same again elsewhere is noise.",
+        "name the channels in one step, `by: [email, sms]`, which uses the first that reaches the"
+        " customer; or say something new",
+        waivable=True,
+    ),
+    "SEG-E801": Rule(
+        "A test that tests nothing",
+        "A test that expects nothing passes whatever happens.",
+        "end it with an `expect:` or a `sees:`",
     ),
     "SEG-W701": Rule(
         "Nothing uses this",
         "A message that no step sends, or a segment that nothing asks for.",
         "remove it, or use it",
         severity="warning",
+        waivable=True,
     ),
     "SEG-W702": Rule(
         "Nothing to waive",
         "The definition waives a check that it passes.",
         "remove it from `waive`",
         severity="warning",
+    ),
+    "SEG-W703": Rule(
+        "A guardrail that can never bind",
+        "No step of any journey does what it reaches, or another guardrail always binds first.",
+        "correct what it reaches, or remove it",
+        severity="warning",
+        waivable=True,
+    ),
+    "SEG-W704": Rule(
+        "Quiet all day long",
+        "Together these quiet hours leave no minute of the week in which such a message could go"
+        " out; each would be held until it expires.",
+        "leave some hours of the day open",
+        severity="warning",
+        waivable=True,
+    ),
+    "SEG-W705": Rule(
+        "A message that expires before it could go out",
+        "What holds it back lasts at least as long as the message is worth sending, so whoever is"
+        " held there never gets it.",
+        "give the message more time, or shorten what holds it back",
+        severity="warning",
+        waivable=True,
+    ),
+    "SEG-W706": Rule(
+        "An event's name that looks mistyped",
+        "It differs in a letter or two from an event of the ecommerce specification, or from one"
+        " that this workspace uses elsewhere; an event of that name may never come.",
+        "correct it, or list it under `workspace: {expects: [...]}` if it is meant so",
+        severity="warning",
+    ),
+    "SEG-N801": Rule(
+        "Two journeys want one placement, and neither comes first",
+        "Their messages have one priority and no value, so the older offer is shown.",
+        "give one of the messages a higher `priority`, or both a `value`",
+        severity="note",
+        waivable=True,
+    ),
+    "SEG-N802": Rule(
+        "Whether two deals meet could not be told",
+        "Neither a customer who would hold both was found, nor a reason why there can't be one."
+        " The search is bounded; a backtest over real history may tell.",
+        "name both groups in a policy `exclude: {groups: [...]}` to be sure",
+        severity="note",
+        waivable=True,
+    ),
+    "SEG-N803": Rule(
+        "An experiment of which nobody knows whether it can be decided",
+        "Without the traffic and the rate that are expected, nor a history to take them from, the"
+        " time that it needs can't be computed.",
+        "add `expects: {baseline: 4%, detect: 5%, daily: 400, lasts: 28d}`, or check with"
+        " `--history`",
+        severity="note",
+        waivable=True,
     ),
 }

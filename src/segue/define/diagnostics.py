@@ -28,11 +28,13 @@ class Place(msgspec.Struct, frozen=True, array_like=True, order=True):
 class Diagnostic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One remark of the checker. Only an `error` keeps a workspace from being used."""
 
-    severity: OneOf["error", "warning", "waived"]
+    severity: OneOf["error", "warning", "note", "waived"]
     code: str
     message: str
     place: Place
     hint: str = ""
+    witness: tuple[str, ...] = ()
+    """What shows that it is so: for instance the life of a customer to whom it happens."""
 
 
 class Waivable(Protocol):
@@ -56,7 +58,14 @@ class Sink:
         self._seen: set[tuple[str, Place, str]] = set()
         self._waivers: Mapping[str, Waivable] = {}
 
-    def report(self, code: str, place: Place, message: str, hint: str = "") -> None:
+    def report(
+        self,
+        code: str,
+        place: Place,
+        message: str,
+        hint: str = "",
+        witness: tuple[str, ...] = (),
+    ) -> None:
         """Keep a diagnostic; its severity is the code's."""
         rule = CODES[code]
         seen = (code, place, message)
@@ -76,6 +85,7 @@ class Sink:
                 message=message,
                 place=place,
                 hint=hint or rule.hint,
+                witness=witness,
             )
         )
 
@@ -124,6 +134,7 @@ def _one(each: Diagnostic, sources: Mapping[str, str]) -> str:
             f"{place.line} | {shown}",
             f"{gutter} | {' ' * (place.column - 1)}{'^' * marks}",
         ]
+    out += [f"{gutter} : {line}" for line in each.witness]
     if each.hint:
         out.append(f"{gutter} = {each.hint}")
     return "\n".join(out) + "\n"
@@ -142,10 +153,15 @@ def as_json(diagnostics: Iterable[Diagnostic]) -> bytes:
                 "line": each.place.line,
                 "column": each.place.column,
                 "end": each.place.end,
+                "witness": each.witness,
             }
             for each in diagnostics
         ]
     )
+
+
+PAGE = "docs/reference/diagnostics.md"
+"""The page on which every code has its anchor."""
 
 
 def reference() -> str:
@@ -156,8 +172,10 @@ def reference() -> str:
         "What `segue check` says, by code. Codes never change their meaning.",
         "This page is generated from `src/segue/define/codes.py`.",
         "",
-        "Errors keep a workspace from being used. Codes marked *waivable* can be waived by name,",
-        "in the definition that they concern: `waive: [SEG-E501]`.",
+        "Errors keep a workspace from being used; warnings and notes do not. Codes marked",
+        "*waivable* can be waived by name, in the definition that they concern:",
+        "`waive: [SEG-E501]`. What they look at, and why, tells the guide to",
+        "[checks](../guides/checks.md).",
     ]
     for code, rule in sorted(CODES.items()):
         mark = " · waivable" if rule.waivable else ""

@@ -18,9 +18,11 @@ from datetime import UTC, datetime
 from typing import Literal as OneOf, NoReturn, TypeAlias, cast
 
 from segue.define import calls
+from segue.define.cost import cost
 from segue.define.diagnostics import Place, Sink, nearest
 from segue.define.limits import (
     EXPRESSION_CHARS_MAX,
+    EXPRESSION_COST_MAX,
     EXPRESSION_DEPTH_MAX,
     EXPRESSION_NODES_MAX,
     INTEGER_MAX,
@@ -95,6 +97,10 @@ def check(
             reader.fail("SEG-E306", tree, f"a condition is expected, this is {_KIND_NAMES[kind]}")
         if want == "number" and kind not in ("number", "duration", "any"):
             reader.fail("SEG-E306", tree, f"a number is expected, this is {_KIND_NAMES[kind]}")
+        spent = cost(found)
+        if spent > EXPRESSION_COST_MAX:
+            message = f"this costs {spent:,} comparisons each time; {EXPRESSION_COST_MAX} may be"
+            reader.fail("SEG-E307", tree, message)
     except Refused:
         return None
     return found

@@ -64,3 +64,21 @@ SPAN_MS_MAX = 3_660 * DAY
 
 INTEGER_MAX = (1 << 53) - 1
 """The largest whole number in an expression: what every JSON reader keeps exact."""
+
+EXPRESSION_COST_MAX = 500
+"""What one expression may cost, in comparisons (`cost.py`): about 50 µs."""
+
+LOOKS_MAX = 2_000
+"""Looks at history in one workspace; what they count is kept in every profile concerned."""
+
+WITNESS_STEPS_MAX = 4_000
+"""Inputs tried in the search for one witness; beyond, it is said that none was found."""
+
+WITNESS_PAIRS_MAX = 25
+"""Pairs of journeys for which a witness is searched; beyond, it is said for each pair."""
+
+WITNESS_MOVES_MAX = 60
+"""Different things that a customer may do next in a searched life; the least likely are left."""
+
+WITNESS_REPEATS_MAX = 50
+"""How often a customer does one thing in a row in a searched life."""

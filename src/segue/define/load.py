@@ -8,9 +8,11 @@ from pathlib import Path
 
 import msgspec
 
+from segue.define.cases import CaseForm
 from segue.define.check import Content, check
 from segue.define.compile import compile_workspace, plan_hash
 from segue.define.diagnostics import Diagnostic, Sink
+from segue.define.feeds import History
 from segue.define.workspace import Folder, Written, gather
 from segue.kernel.plan import Plan
 
@@ -22,6 +24,8 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     diagnostics: tuple[Diagnostic, ...]
     sources: dict[str, str]
     """The texts that diagnostics point into, by file."""
+    cases: dict[str, CaseForm] = {}
+    """The tests written beside the definitions, by name."""
     dropped: int = 0
     """Diagnostics beyond the limit, which were only counted."""
 
@@ -37,18 +41,23 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load(
-    folder: Path | str, *, zones: Iterable[str] | None = None, content: Content | None = None
+    folder: Path | str,
+    *,
+    zones: Iterable[str] | None = None,
+    content: Content | None = None,
+    history: History | None = None,
 ) -> Loaded:
     """Read, compile and check a workspace.
 
     `zones` are the names of known time zones, `content` looks at message templates; without
-    them zones and templates are not checked, for this floor knows neither.
+    them zones and templates are not checked, for this floor knows neither. `history` is what
+    a store remembers; with it the checks know which events really come.
     """
     sink = Sink()
     files = Folder(Path(folder), sink)
     written = gather(files.documents(), sink)
     written.file = files.beside
-    return finish(written, sink, files.sources, zones=zones, content=content)
+    return finish(written, sink, files.sources, zones=zones, content=content, history=history)
 
 
 def finish(
@@ -58,14 +67,17 @@ def finish(
     *,
     zones: Iterable[str] | None = None,
     content: Content | None = None,
+    history: History | None = None,
 ) -> Loaded:
     """Compile and check what was written, in files or in Python."""
     compiled = compile_workspace(written, sink)
-    check(written, compiled, sink, zones=zones, content=content)
+    zones = None if zones is None else list(zones)
+    check(written, compiled, sink, zones=zones, content=content, history=history)
     failed = sink.dropped or any(each.severity == "error" for each in sink.found)
     return Loaded(
         plan=None if failed else compiled.plan,
         diagnostics=sink.sorted(),
         sources=sources,
+        cases=written.tests,
         dropped=sink.dropped,
     )

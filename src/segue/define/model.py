@@ -76,6 +76,8 @@ class WorkspaceForm(Definition, frozen=True, kw_only=True):
     cart: tuple[Text, ...] | None = None
     consent: dict[str, OneOf["granted", "denied"]] = {}
     ledger: Span | None = None
+    expects: tuple[Text, ...] = ()
+    """Events of the shop's own that will come; the ecommerce specification's need no word."""
     defaults: Defaults = Defaults()
 
 
@@ -122,7 +124,10 @@ class PairForm(Authored, frozen=True, kw_only=True):
 
 
 class ModelForm(Definition, frozen=True, kw_only=True):
-    """A scorecard: points added up and mapped to a probability, read as `session.<target>`."""
+    """A scorecard: points added up and mapped to a probability.
+
+    It is read by its own name, `session.<name>`; `target` says what it is the probability of.
+    """
 
     target: Name
     features: dict[str, FeatureForm]
@@ -425,12 +430,27 @@ class SplitStep(Step, frozen=True, kw_only=True):
     stream: Name | None = None
 
 
+class TrafficForm(Authored, frozen=True, kw_only=True):
+    """What an experiment counts on: from it follows whether it can be decided in its time."""
+
+    baseline: Share
+    """The share that reaches the goal in the control."""
+    detect: Share
+    """The share in a variant that is worth telling from it."""
+    daily: float
+    """Customers who come by in a day."""
+    lasts: Span
+    confidence: Share | None = None
+    power: Share | None = None
+
+
 class ExperimentStep(Step, frozen=True, kw_only=True):
     """A split whose lift is measured against a control."""
 
     experiment: Name
     variants: tuple[VariantForm, ...]
     control: Name
+    expects: TrafficForm | None = None
 
 
 class OptionForm(Authored, frozen=True, kw_only=True):
@@ -548,15 +568,3 @@ class JourneyForm(Definition, frozen=True, kw_only=True):
     priority: int = 50
     state: OneOf["draft", "live", "paused", "draining", "archived"] = "live"
     waits_go_on: bool = True
-
-
-class Sections(Authored, frozen=True, kw_only=True):
-    """The top of a file."""
-
-    workspace: WorkspaceForm | None = None
-    segments: dict[str, SegmentForm] = {}
-    events: dict[str, DerivedForm] = {}
-    messages: dict[str, MessageForm] = {}
-    policies: dict[str, PolicyForm] = {}
-    models: dict[str, ModelForm] = {}
-    journeys: dict[str, JourneyForm] = {}

@@ -9,11 +9,13 @@ from typing import TypeAlias, assert_never
 
 import msgspec
 
-from segue.define.model import Authored, Sections
+from segue.define.model import Authored
+from segue.define.sections import Sections
 from segue.define.shape import (
     Choice,
     Either,
     Form,
+    Free,
     Named,
     Number,
     Several,
@@ -89,6 +91,8 @@ def _schema(shape: Shape, definitions: dict[str, Schema]) -> Schema:
             return {"type": ["object", "null"], "additionalProperties": inner}
         case Form(cls=cls):
             return _reference(cls, definitions)
+        case Free():
+            return {}
         case Either():
             return _either(shape, definitions)
         case _:

@@ -62,7 +62,16 @@ ROOTS: Mapping[str, str] = {
 
 
 What: TypeAlias = OneOf[
-    "segment", "journey", "message", "event", "group", "score", "channel", "tag", "placement"
+    "segment",
+    "journey",
+    "message",
+    "event",
+    "group",
+    "score",
+    "channel",
+    "tag",
+    "placement",
+    "look",
 ]
 
 

@@ -18,6 +18,7 @@ from segue.define.limits import NAME_CHARS_MAX
 from segue.define.model import Authored
 from segue.define.text import Node, Row, Table, Word
 from segue.define.words import Leaf
+from segue.kernel.values import Value
 
 UNWRITTEN = ("place", "spots")
 """Fields that the reader fills in."""
@@ -38,6 +39,10 @@ class Number(msgspec.Struct, frozen=True):
 
 class Truth(msgspec.Struct, frozen=True):
     """true or false."""
+
+
+class Free(msgspec.Struct, frozen=True):
+    """Data of the customer's own: anything."""
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -77,7 +82,7 @@ class Either(msgspec.Struct, frozen=True):
     empty: bool
 
 
-Shape: TypeAlias = Number | Truth | Choice | Simple | Several | Named | Form | Either
+Shape: TypeAlias = Number | Truth | Free | Choice | Simple | Several | Named | Form | Either
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -123,6 +128,8 @@ def shape_of(hint: object) -> Shape:
         return Number(hint is int)
     if hint is bool:
         return Truth()
+    if hint is object:
+        return Free()
     assert isinstance(hint, type)
     if issubclass(hint, Leaf):
         return Simple(hint)
@@ -137,6 +144,8 @@ def read(shape: Shape, node: Node, sink: Sink) -> object:
             return _number(shape, node, sink)
         case Truth():
             return _truth(node, sink)
+        case Free():
+            return plain(node)
         case Choice():
             return _choice(shape, node, sink)
         case Simple():
@@ -154,6 +163,15 @@ def read(shape: Shape, node: Node, sink: Sink) -> object:
             return _either(shape, node, sink)
         case _:
             typing.assert_never(shape)
+
+
+def plain(node: Node) -> Value:
+    """A node as plain data."""
+    if isinstance(node, Row):
+        return [plain(each) for each in node.items]
+    if isinstance(node, Table):
+        return {key.text: plain(value) for key, value in node.entries}
+    return node.value
 
 
 def _unexpected(node: Node, expected: str, sink: Sink) -> Bad:

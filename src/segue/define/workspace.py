@@ -12,15 +12,23 @@ from typing import cast
 import msgspec
 
 from segue.define import model
+from segue.define.cases import CaseForm
 from segue.define.diagnostics import Place, Sink, nearest
-from segue.define.limits import FILE_BYTES_MAX, FILES_MAX, WORKSPACE_BYTES_MAX
+from segue.define.limits import (
+    FILE_BYTES_MAX,
+    FILES_MAX,
+    NAME_CHARS_MAX,
+    TEXT_CHARS_MAX,
+    WORKSPACE_BYTES_MAX,
+)
+from segue.define.sections import Sections
 from segue.define.shape import BAD, Either, Form, Named, Shape, fields, read, read_form
 from segue.define.text import Node, Source, Table, Word, read as read_text
 from segue.define.words import Name
 from segue.errors import WorkspaceUnreadable
 
 SUFFIXES = (".yaml", ".yml")
-_SECTIONS = {field.key: field.shape for field in fields(model.Sections)}
+_SECTIONS = {field.key: field.shape for field in fields(Sections)}
 
 
 class Written(msgspec.Struct):
@@ -34,6 +42,7 @@ class Written(msgspec.Struct):
     policies: dict[str, model.PolicyForm] = {}
     models: dict[str, model.ModelForm] = {}
     journeys: dict[str, model.JourneyForm] = {}
+    tests: dict[str, CaseForm] = {}
     names: dict[str, dict[str, Place]] = {}
     """By section, all names, those of definitions that could not be read too."""
     file: "Callable[[str, str], str | None]" = lambda _base, _name: None
@@ -181,11 +190,13 @@ def _definitions(section: str, shape: Shape, node: Node, written: Written, sink:
 
 
 def _named_well(section: str, key: Word, sink: Sink) -> bool:
-    if section != "events":
+    longest = {"events": NAME_CHARS_MAX, "tests": TEXT_CHARS_MAX}.get(section)
+    if longest is None:
         return Name.read(key, sink) is not None
-    if 0 < len(key.text.strip()) <= 80:
+    if 0 < len(key.text.strip()) <= longest:
         return True
-    sink.report("SEG-E209", key.place, "an event's name has 1 to 80 characters")
+    what = "an event" if section == "events" else "a test"
+    sink.report("SEG-E209", key.place, f"{what}'s name has 1 to {longest} characters")
     return False
 
 

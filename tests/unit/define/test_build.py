@@ -65,7 +65,7 @@ def _in_python() -> build.Workspace:
         properties={"x": "properties.x"},
     )
     shop.model(
-        "m",
+        "intent",
         target="intent",
         features={"carts": {"cuts": [1], "points": [0, 1]}, "views": {"cuts": [1, 2]}},
         pairs=[{"features": ["views", "carts"], "points": [[1, 2], [3, 4], [5, 6]]}],
@@ -137,7 +137,20 @@ def _in_python() -> build.Workspace:
             ),
             split(variant("a", [wait("1m")]), variant("b", [], weight=3), stream="s"),
             split(variant("a", []), variant("b", [])),
-            experiment("e", variant("a", []), variant("b", []), control="a"),
+            experiment(
+                "e",
+                variant("a", []),
+                variant("b", [wait("1d")]),
+                control="a",
+                expects={
+                    "baseline": "4%",
+                    "detect": "6%",
+                    "daily": 200,
+                    "lasts": "30d",
+                    "confidence": "90%",
+                    "power": 0.8,
+                },
+            ),
             choose(
                 option("a", send="hello", value="3", steps=[wait("1s")]),
                 option("b", send="hello", by="sms"),

@@ -266,6 +266,7 @@ def test_names_that_are_used_are_told_with_their_places() -> None:
         ("segment", "a", 12),
         ("journey", "b", 32),
         ("message", "c", 47),
+        ("look", "count", 60),
         ("event", "D", 66),
         ("group", "e", 95),
         ("score", "intent", 104),

@@ -87,6 +87,7 @@ def test_diagnostics_are_data_too() -> None:
             "line": 4,
             "column": 3,
             "end": 7,
+            "witness": [],
         }
     ]
 

@@ -1,0 +1,172 @@
+"""Which events come at all: what a workspace may rely on, and what it only seems to.
+
+Rule 1: known are the ecommerce specification's events (version 2), the protocol's own, what
+    the workspace emits, derives or `expects`, and what its history has seen.
+Rule 2: a shop's own events are nobody's fault: without `expects` or a history only a name
+    that is all but another one is remarked.
+"""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import msgspec
+
+from segue.define.compile import Compiled
+from segue.define.diagnostics import Place, Sink
+from segue.define.workspace import Written
+from segue.kernel import incentives, plan
+from segue.kernel.values import Millis
+
+ECOMMERCE = (
+    "Products Searched",
+    "Product List Viewed",
+    "Product List Filtered",
+    "Promotion Viewed",
+    "Promotion Clicked",
+    "Product Clicked",
+    "Product Viewed",
+    "Product Added",
+    "Product Removed",
+    "Cart Viewed",
+    "Checkout Started",
+    "Checkout Step Viewed",
+    "Checkout Step Completed",
+    "Payment Info Entered",
+    "Order Completed",
+    "Order Updated",
+    "Order Refunded",
+    "Order Cancelled",
+    "Coupon Entered",
+    "Coupon Applied",
+    "Coupon Denied",
+    "Coupon Removed",
+    "Product Added to Wishlist",
+    "Product Removed from Wishlist",
+    "Wishlist Product Added to Cart",
+    "Product Shared",
+    "Cart Shared",
+    "Product Reviewed",
+)
+"""The events of the ecommerce specification, version 2."""
+
+OWN = (
+    "Page Viewed",
+    "Screen Viewed",
+    "Profile Identified",
+    "Group Joined",
+    "Profile Aliased",
+    "Session Started",
+    "Session Ended",
+    "Segment Entered",
+    "Segment Left",
+    *incentives.EVENTS,
+)
+"""What the other calls of the protocol become, and what Segue tells of itself."""
+
+ALIKE = 0.88
+"""Names at least so alike differ in a letter or two. Tried: 0.8 took "Order Updated" for
+"Order Created"; 0.95 let "Order Complete" pass."""
+
+
+class Reached(msgspec.Struct, frozen=True):
+    """How many entered a journey, and how many of them reached its goal."""
+
+    entered: int
+    goals: int
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """What a store remembers, as far as a checker cares."""
+
+    events: dict[str, int] = {}
+    """How often each event came."""
+    span_ms: Millis = Millis(0)
+    """From the first event to the last."""
+    journeys: dict[str, Reached] = {}
+
+
+def check_feeds(written: Written, compiled: Compiled, sink: Sink, history: History | None) -> None:
+    """Report used segments that no event feeds, and names that look mistyped."""
+    known = _known(written, compiled.plan)
+    if history is not None and history.events:
+        known |= set(history.events)
+    form = written.workspace
+    told = bool(form and form.expects) or bool(history and history.events)
+    unknown: dict[str, str] = {}
+    for name in sorted({each.name for each in compiled.references if each.what == "event"}):
+        if name not in known:
+            unknown[name] = _alike(name, known)
+    used = {each.name for each in compiled.references if each.what == "segment"}
+    starved: set[str] = set()
+    for segment in compiled.plan.segments:
+        fed_by = _events(msgspec.to_builtins(segment.when))
+        if segment.name not in used or not fed_by:
+            continue
+        if not _seen(fed_by, known, unknown, history, told=told):
+            starved.update(fed_by)
+            form_of = written.segments[segment.name]
+            with sink.waiving(form_of.waive):
+                _report(segment.name, fed_by, form_of.when.place, unknown, sink)
+    for each in compiled.references:
+        near = unknown.get(each.name, "") if each.what == "event" else ""
+        if near and each.name not in starved:
+            message = f"no event {each.name!r} is known"
+            sink.report("SEG-W706", each.place, message, f"did you mean {near!r}?")
+
+
+def _report(
+    name: str, fed_by: Sequence[str], place: Place, unknown: Mapping[str, str], sink: Sink
+) -> None:
+    listed = ", ".join(repr(each) for each in fed_by)
+    near = next((unknown[each] for each in fed_by if unknown.get(each)), "")
+    hint = f"did you mean {near!r}?" if near else ""
+    sink.report("SEG-E415", place, f"segment {name!r} is used, and nobody sends {listed}", hint)
+
+
+def _seen(
+    fed_by: Sequence[str],
+    known: set[str],
+    unknown: Mapping[str, str],
+    history: History | None,
+    *,
+    told: bool,
+) -> bool:
+    """Whether one of these events comes, as far as anybody can tell."""
+    if history is not None and history.events:
+        return any(name in history.events for name in fed_by)
+    if told:
+        return any(name in known for name in fed_by)
+    return any(not unknown.get(name) for name in fed_by)
+
+
+def _known(written: Written, found: plan.Plan) -> set[str]:
+    names = {*ECOMMERCE, *OWN}
+    names.update(each.name for each in found.derived)
+    names.update(found.workspace.conversions, found.workspace.checkout, found.workspace.cart)
+    for journey in found.journeys:
+        names.update(node.event for node in journey.steps if isinstance(node, plan.Emit))
+    if written.workspace is not None:
+        names.update(each.text for each in written.workspace.expects)
+    return names
+
+
+def _alike(name: str, known: set[str]) -> str:
+    """The known name that this one is all but; empty where there is none."""
+    by_folded = {each.lower(): each for each in sorted(known)}
+    close = difflib.get_close_matches(name.lower(), by_folded, n=1, cutoff=ALIKE)
+    return by_folded[close[0]] if close else ""
+
+
+def _events(tree: object) -> list[str]:
+    """The events that an expression looks at."""
+    if isinstance(tree, tuple | list):
+        nodes = cast("Sequence[object]", tree)
+        return sorted({name for each in nodes for name in _events(each)})
+    if not isinstance(tree, dict):
+        return []
+    node = cast("dict[str, object]", tree)
+    found = {name for each in node.values() for name in _events(each)}
+    if "events" in node:
+        found.update(cast("Sequence[str]", node["events"]))
+    return sorted(found)
