@@ -443,14 +443,15 @@ class QuickStore:
 
 def _body(saved: Saved) -> bytes:
     """The profile as bytes; what is saved beside it must have a stored form as well."""
-    kind = "event"
+    kind = "profile"
     try:
+        body = _encode(saved.profile)
+        kind = "event"
         _encode(saved.events)
         kind = "effect"
         _encode(saved.effects)
         kind = "notes"
         _encode(saved.traces)
-        kind = "profile"
-        return _encode(saved.profile)
     except (OverflowError, TypeError, ValueError) as error:
         raise Unstorable(saved.profile.id, f"{kind}: {error}") from error
+    return body
