@@ -9,9 +9,15 @@ Rule 2: nothing here is needed: forgetting everything costs time only. A stale e
 from collections.abc import Iterable, Mapping
 
 from segue.hosts.limits import PROFILES_CACHED_MAX
+from segue.kernel.effects import Send
 from segue.kernel.identity import Name
+from segue.kernel.inputs import Reported
 from segue.kernel.profile import Profile
 from segue.kernel.values import ProfileId
+from segue.stores.ports import QueuedSend
+
+Kept = tuple[Profile, int, tuple[Reported, ...]]
+"""A profile, the version it was saved with, and the claims that it does not know of yet."""
 
 NAMES_PER_PROFILE = 4
 """Names remembered for each profile that may be; a name is small."""
@@ -23,18 +29,27 @@ class Cache:
     def __init__(self, profiles_max: int = PROFILES_CACHED_MAX) -> None:
         self.profiles_max = profiles_max
         self.names: dict[Name, ProfileId] = {}
-        self._profiles: dict[ProfileId, tuple[Profile, int]] = {}
+        self._profiles: dict[ProfileId, Kept] = {}
         self._heirs: dict[ProfileId, ProfileId] = {}
 
-    def take(self, profile: ProfileId) -> tuple[Profile, int] | None:
-        """A profile and the version it was saved with; it is no longer in here then."""
+    def take(self, profile: ProfileId) -> Kept | None:
+        """What is known of a profile; it is no longer in here then."""
         return self._profiles.pop(profile, None)
 
     def put(self, profile: Profile, version: int) -> None:
         """Keep a profile that was just saved."""
-        self._profiles[profile.id] = (profile, version)
+        self._profiles[profile.id] = (profile, version, ())
         if len(self._profiles) > self.profiles_max:
             del self._profiles[next(iter(self._profiles))]
+
+    def claimed(self, rows: Iterable[QueuedSend]) -> None:
+        """These sends were just claimed: their profiles hear of it next, as `load` would say."""
+        for row in rows:
+            kept = self._profiles.get(row.profile)
+            if kept is not None and isinstance(row.effect, Send):
+                profile, version, claims = kept
+                claims = (*claims, Reported(send_id=row.id, outcome="claimed"))
+                self._profiles[row.profile] = (profile, version, claims)
 
     def named(self, name: Name) -> ProfileId | None:
         """The profile that a name is known to name."""

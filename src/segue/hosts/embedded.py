@@ -17,6 +17,7 @@ from segue.hosts.arrivals import Answer, Arrival
 from segue.hosts.clock import SystemClock
 from segue.hosts.dispatch import GROUPS, Dispatcher
 from segue.hosts.facts import Listener
+from segue.hosts.garbage import look_seldom
 from segue.hosts.limits import BATCH_SIZE_MAX, QUEUE_MAX
 from segue.hosts.loop import Done, Host
 from segue.hosts.ports import Clock, Courier
@@ -68,6 +69,7 @@ class Embedded:
         Raises `NoProgram` if nothing was ever published, `StoreUnavailable`.
         """
         assert self._host is None, "a host is started once"
+        look_seldom()
         program = self._programs.current()
         dispatcher = Dispatcher(
             self._courier,

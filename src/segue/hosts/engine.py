@@ -13,6 +13,7 @@ from segue.errors import NoProgram
 from segue.hosts.arrivals import Answer, Arrival
 from segue.hosts.batch import Docket
 from segue.hosts.desk import Answered, Desk
+from segue.hosts.garbage import look_seldom
 from segue.hosts.limits import CLAIM_SIZE_MAX, WAKES_PER_BATCH_MAX
 from segue.hosts.ports import Courier, Delivery, Outcome
 from segue.hosts.programs import Programs
@@ -56,6 +57,7 @@ class Engine:
         listener: Callable[[Answered], None] | None = None,
     ) -> None:
         self.store: Store = store if store is not None else QuickStore()
+        look_seldom()
         self.now = Instant(now)
         self.latest: Answered = Answered(answers=[], saved=[], set_aside=[])
         self._courier: Courier = courier or Accepting()
@@ -135,8 +137,7 @@ class Engine:
         """Claim and deliver what is due, and report what became of it."""
         while self.store.next_queued() <= self.now:
             rows = self.store.claim(self.now, CLAIM_SIZE_MAX, _BY)
-            # Their profiles must hear of the claim, which `load` tells.
-            self._at_desk().cache.forget(row.profile for row in rows)
+            self._at_desk().cache.claimed(rows)
             verdicts = self._deliver(rows)
             self._answer(
                 Docket(

@@ -359,8 +359,7 @@ class Host:
         for group in dispatcher.ready(now):
             rows = self._store.claim(now, CLAIM_SIZE_MAX, dispatcher.by, group.channels)
             if rows:
-                # Their profiles must hear of the claim, which `load` tells.
-                self._desk.cache.forget(row.profile for row in rows)
+                self._desk.cache.claimed(rows)
                 self._verdicts += dispatcher.take_over(group, rows, now)
             if len(rows) < CLAIM_SIZE_MAX:
                 group.expected = NEVER
