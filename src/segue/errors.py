@@ -124,6 +124,14 @@ class UnreadableCallback(InputError):
     hint = "check that the callback's address names the right provider"
 
 
+class BadLink(InputError):
+    """A link of a message is not one that this installation made."""
+
+    code = "INP404"
+    status = 404
+    hint = "open the link as it stands in the message; links end when the setting link_key changes"
+
+
 class ChannelMisconfigured(OperatorError):
     """A channel's settings are incomplete or contradict each other."""
 

@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 
 from segue import define
 from segue.channels.courier import Courier, render_show
+from segue.channels.links import Links, Tracking
 from segue.channels.providers import build_courier
 from segue.channels.receipts import READERS
 from segue.channels.secret import Secret, resolve
@@ -37,7 +38,7 @@ from segue.kernel.effects import Show
 from segue.kernel.plan import Message, Plan
 from segue.kernel.values import Instant, Record
 from segue.server import app as server
-from segue.settings import Settings, channels_of, listed, write_keys
+from segue.settings import Settings, channels_of, link_key, listed, local_url, write_keys
 from segue.sim.population import Population
 from segue.stores.ports import Store
 from segue.stores.sqlite import SqliteStore
@@ -150,7 +151,12 @@ class Contents:
 # ── channels ────────────────────────────────────────────────────────────────────────
 
 
-def courier(settings: Settings, store: Store) -> Courier:
+def links_of(settings: Settings) -> Links:
+    """Makes and reads the links of messages, with the key that is kept beside the store."""
+    return Links(Secret(link_key(settings)), settings.public_url or local_url(settings))
+
+
+def courier(settings: Settings, store: Store, links: Links | None = None) -> Courier:
     """Carries messages out, or keeps them all to be looked at."""
     channels = providers_of(settings) if settings.deliver == "live" else {}
     allowed = listed(settings.test_recipients)
@@ -158,6 +164,8 @@ def courier(settings: Settings, store: Store) -> Courier:
         channels,
         messages=Contents(store),
         keep=store.keep,
+        links=links,
+        tracking=Tracking(clicks=settings.track_clicks, opens=settings.track_opens),
         allowed=allowed or None,
         environment=os.environ,
     )
@@ -230,7 +238,8 @@ class Installation:
         self.store = store
         self.clock = SystemClock()
         self.zones = Zones()
-        self.courier = courier(settings, store)
+        self.links = links_of(settings)
+        self.courier = courier(settings, store, self.links)
         self.host = Embedded(
             store, self.courier, patterns=patterns, clock=self.clock, zones=self.zones
         )
@@ -270,9 +279,11 @@ class Installation:
             public_url=known.public_url,
             hook_secrets={source: Secret(secret) for source, secret in hooks.items() if secret},
             receipt_secrets=receipts_of(known),
+            links=self.links,
             text_replies=known.text_replies,
             customers_by=known.customers_by,
             marketing_topics=listed(known.marketing_topics),
+            shop=known.shop,
         )
 
     def close(self) -> None:

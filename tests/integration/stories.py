@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 from segue import define, wiring
 from segue.channels.courier import Courier, render_show
+from segue.channels.links import Links
+from segue.channels.secret import Secret
 from segue.hosts.arrivals import Arrival
 from segue.hosts.engine import Engine
 from segue.hosts.quick import QuickStore
@@ -52,7 +54,7 @@ class Story:
         courier = Courier(
             messages=lambda _program, name: self.messages.get(name),
             keep=self.store.keep,
-            unsubscribe=lambda delivery: f"https://example.com/u/{delivery.id}",
+            links=Links(Secret("key"), "https://example.com"),
         )
         self.engine = Engine(
             self.store, courier, patterns=wiring.patterns, zones=Zones(), now=self._instant(0, 0)

@@ -17,6 +17,7 @@ import msgspec
 
 from segue.channels import limits, sandbox
 from segue.channels.letter import Letter, Line, try_later, unknown, unrenderable
+from segue.channels.links import Link, Links, Tracking
 from segue.channels.template import Templates
 from segue.channels.wire import Wire
 from segue.errors import StoreUnavailable, Unrenderable
@@ -43,7 +44,8 @@ class Courier:
         keep: Keep,
         lines: Mapping[Channel, Line] | None = None,
         templates: Templates | None = None,
-        unsubscribe: Callable[[Delivery], str] | None = None,
+        links: Links | None = None,
+        tracking: Tracking | None = None,
         simulated: Callable[[Delivery], bool] | None = None,
         allowed: Sequence[str] | None = None,
         wire: Wire | None = None,
@@ -54,7 +56,8 @@ class Courier:
         self._keep = keep
         self._lines = dict(lines or {})
         self._templates = templates or Templates()
-        self._unsubscribe = unsubscribe
+        self._links = links
+        self._tracking = tracking or Tracking()
         self._simulated = simulated or is_simulated
         self._allowed = None if allowed is None else frozenset(map(str.casefold, allowed))
         self._wire = wire
@@ -81,7 +84,7 @@ class Courier:
             if line is None or simulated or not self._allows(letter.address):
                 kept.append((at, letter, simulated))
             else:
-                out.append((at, line, letter))
+                out.append((at, line, self._tracked(letter)))
         outcomes |= self._keep_all(kept)
         if out:
             carried = self._run(self._carry_all([(line, letter) for _, line, letter in out]))
@@ -130,8 +133,14 @@ class Courier:
         fields = _contents(message, send.channel)
         if fields is None:
             return unrenderable(f"message {message.name!r} has no content for {send.channel}")
-        address = self._unsubscribe(delivery) if self._unsubscribe else ""
-        data: Record = {**send.data, "unsubscribe_url": address, "send_id": send.id}
+        link = Link("unsubscribe", delivery.profile, send.id, send.channel, message.topic)
+        address = self._links.address(link) if self._links else ""
+        data: Record = {
+            **send.data,
+            "unsubscribe_url": address,
+            "preferences_url": self._preferences(link),
+            "send_id": send.id,
+        }
         try:
             rendered = self._templates.render(fields, data, delivery.at)
         except Unrenderable as error:
@@ -149,6 +158,20 @@ class Courier:
             profile=delivery.profile,
             unsubscribe_url=address,
         )
+
+    def _preferences(self, link: Link) -> str:
+        if self._links is None:
+            return ""
+        return self._links.address(msgspec.structs.replace(link, kind="preferences"))
+
+    def _tracked(self, letter: Letter) -> Letter:
+        """What leaves by email, with its links led through here where that is wanted."""
+        page = letter.fields.get("html", "")
+        if self._links is None or letter.channel != "email" or not page:
+            return letter
+        link = Link("click", letter.profile, letter.id, letter.channel, letter.topic)
+        page = self._links.tracked(page, link, self._tracking)
+        return msgspec.structs.replace(letter, fields={**letter.fields, "html": page})
 
     def _allows(self, address: str) -> bool:
         if self._allowed is None:

@@ -100,3 +100,6 @@ GOODBYE_SECONDS_MAX = 0.05
 
 TEXT_CHARACTERS_MAX = 1_600
 """What is kept of a text that a customer wrote; Twilio joins no more."""
+
+TRACKED_URL_CHARACTERS_MAX = 2_000
+"""Length of a link that is led through Segue; a longer one is left as it is."""

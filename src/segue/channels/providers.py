@@ -17,6 +17,7 @@ import msgspec
 from segue.channels.courier import Courier, Keep, Messages
 from segue.channels.features import PROVIDERS
 from segue.channels.letter import Adapter, Line
+from segue.channels.links import Links, Tracking
 from segue.channels.mailgun import Mailgun, MailgunSettings
 from segue.channels.postmark import Postmark, PostmarkSettings
 from segue.channels.secret import Secret, resolve
@@ -59,7 +60,8 @@ def build_courier(
     messages: Messages,
     keep: Keep,
     templates: Templates | None = None,
-    unsubscribe: Callable[[Delivery], str] | None = None,
+    links: Links | None = None,
+    tracking: Tracking | None = None,
     simulated: Callable[[Delivery], bool] | None = None,
     allowed: Sequence[str] | None = None,
     environment: Mapping[str, str] | None = None,
@@ -79,7 +81,8 @@ def build_courier(
         keep=keep,
         lines=lines,
         templates=templates,
-        unsubscribe=unsubscribe,
+        links=links,
+        tracking=tracking,
         simulated=simulated,
         allowed=allowed,
         wire=wire,

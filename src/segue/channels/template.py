@@ -45,6 +45,7 @@ ROOTS = frozenset(
         "workspace",
         "context",
         "unsubscribe_url",
+        "preferences_url",
         "send_id",
     }
 )

@@ -19,7 +19,19 @@ from starlette.routing import Route
 
 from segue.errors import SegueError
 from segue.hosts.ports import Clock
-from segue.server import admin, cdn, decide, hooks, ingest, pages, problems, receipts, sdk
+from segue.server import (
+    admin,
+    cdn,
+    decide,
+    hooks,
+    ingest,
+    pages,
+    preferences,
+    problems,
+    receipts,
+    sdk,
+    shop,
+)
 from segue.server.bridge import Host
 from segue.server.cors import Cors
 from segue.server.fetching import Fetch, fetch
@@ -36,6 +48,10 @@ def _routes() -> list[Route]:
         *taken,
         Route("/v1/decide", decide.decide, methods=["POST"]),
         Route("/v1/report", decide.report, methods=["POST"]),
+        Route("/v1/unsubscribe/{token}", preferences.unsubscribe, methods=["GET", "POST"]),
+        Route("/v1/preferences/{token}", preferences.preferences, methods=["GET", "POST"]),
+        Route("/v1/r/{token}", preferences.click, methods=["GET"]),
+        Route("/v1/o/{token}", preferences.opened, methods=["GET"]),
         Route("/v1/hooks/{source}", hooks.receive, methods=["POST"]),
         Route("/v1/receipts/twilio/text", receipts.text, methods=["POST"]),
         Route("/v1/receipts/{provider}", receipts.receive, methods=["POST", "HEAD"]),
@@ -66,6 +82,7 @@ def _routes() -> list[Route]:
         Route("/", pages.index, methods=["GET"]),
         Route("/live/{name}", pages.file, methods=["GET"]),
         *sdk.ROUTES,
+        *shop.ROUTES,
     ]
 
 

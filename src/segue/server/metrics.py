@@ -112,6 +112,7 @@ METRICS: dict[str, tuple[tuple[str, ...], str]] = {
         "Callbacks of sources and providers, by what became of them; forged ones only here.",
     ),
     "segue_events_total": ((), "Events accepted, those that Segue emitted included."),
+    "segue_links_total": (("kind",), "Links of messages that were followed, by kind."),
     "segue_receipts_total": (("channel", "state"), "What became of sends."),
     "segue_runs_total": (("journey", "change"), "Runs entered, moved, ended."),
     "segue_sends_total": (("channel",), "Messages queued."),

@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias, TypeVar
 import msgspec
 from starlette.requests import HTTPConnection
 
+from segue.channels.links import Links
 from segue.channels.secret import Secret
 from segue.connectors.webhook import UserBy
 from segue.hosts.ports import Clock
@@ -44,12 +45,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """By source (`hooks.SOURCES`); a source without a secret is not listened to."""
     receipt_secrets: Mapping[str, Secret] = {}
     """What proves each provider's callbacks; for Amazon the ARNs of its topics."""
+    links: Links | None = None
+    """Reads the links of messages; without it none is answered."""
     text_replies: bool = False
     """Whether STOP, START and HELP by text are answered from here."""
     customers_by: UserBy = "id"
     """What a source's customer is known by: its own id, or the email address."""
     marketing_topics: tuple[str, ...] = ("marketing",)
     """The topics that a shop's one switch for marketing stands for."""
+    shop: str = ""
+    """The folder of the demo storefront; none is served where it is empty."""
 
 
 class Tokens:

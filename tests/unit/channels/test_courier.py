@@ -12,6 +12,8 @@ import pytest
 from segue.channels import limits
 from segue.channels.courier import Courier, render_show
 from segue.channels.letter import Letter, accepted
+from segue.channels.links import Link, Links, Tracking
+from segue.channels.secret import Secret
 from segue.errors import StoreUnavailable, Unrenderable
 from segue.hosts.limits import DELIVERY_MS_MAX
 from segue.hosts.ports import Delivery, Outcome
@@ -128,11 +130,30 @@ def test_outcomes_stand_in_the_order_of_the_deliveries() -> None:
 
 
 def test_templates_see_the_unsubscribe_address_and_the_line_gets_it() -> None:
-    unsubscribe = lambda delivery: f"https://s.example/u/{delivery.id}"
-    with courier(unsubscribe=unsubscribe) as (made, post, _):
+    links = Links(Secret("key"), "https://s.example")
+    with courier(links=links) as (made, post, _):
         made.deliver([send(7)])
-        assert post.carried[0].fields["text"] == "https://s.example/u/s7"
-        assert post.carried[0].unsubscribe_url == "https://s.example/u/s7"
+        (letter,) = post.carried
+        assert letter.fields["text"] == letter.unsubscribe_url
+        assert letter.unsubscribe_url.startswith("https://s.example/v1/unsubscribe/")
+        told = links.read(letter.unsubscribe_url.rpartition("/")[2], "unsubscribe")
+        assert told == Link("unsubscribe", "ana", "s7", "email", "cart")
+
+
+def test_only_what_leaves_is_tracked() -> None:
+    links = Links(Secret("key"), "https://s.example")
+    linked = {"email": {"subject": "x", "html": '<a href="https://shop.example/cart">go</a>'}}
+    message = Message(name="m", topic="cart", contents=linked, expires_ms=Millis(1000))
+    known: dict[str, Any] = {"messages": lambda _program, _name: message, "links": links}
+    wanted = Tracking(clicks=True, opens=True)
+    with courier(**known, tracking=wanted, allowed=["ana@shop.example"]) as (made, post, kept):
+        made.deliver([send(1), send(2, address="eve@shop.example")])
+        page = post.carried[0].fields["html"]
+        assert "https://s.example/v1/r/" in page and "https://s.example/v1/o/" in page
+        assert kept[0].fields["html"] == linked["email"]["html"]
+    with courier(**known) as (made, post, _):
+        made.deliver([send(1)])
+        assert post.carried[0].fields["html"] == linked["email"]["html"]
 
 
 def test_a_bug_in_a_line_is_its_letters_alone() -> None:
