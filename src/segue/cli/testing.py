@@ -1,6 +1,5 @@
 """`segue test`: the tests written in YAML beside the journeys, lived in virtual time."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -54,7 +53,7 @@ def test(folder: Path, only: str, junit: Path | None, why: bool) -> None:
     click.echo(f"\n{len(outcomes) - failed} passed, {failed} failed, {looks} expectations")
     if junit is not None:
         _write(junit, folder, outcomes)
-    sys.exit(1 if failed else 0)
+    click.get_current_context().exit(1 if failed else 0)
 
 
 def _tell(outcome: Outcome, *, why: bool) -> None:

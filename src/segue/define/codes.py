@@ -234,7 +234,7 @@ CODES: Mapping[str, Rule] = {
     "SEG-E515": Rule(
         "An experiment that can't be decided in its time",
         "With this traffic fewer customers come by than are needed to tell the two rates apart:"
-        " n of the two-proportion test, at 95 % confidence and 80 % power unless it says other.",
+        " n of the two-proportion test, at 95 % confidence and 80 % power unless stated.",
         "let it last longer, look for a larger difference, or let more customers in",
         waivable=True,
     ),

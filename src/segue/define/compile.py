@@ -292,6 +292,7 @@ class _Compiler:
             lasts_ms=form.lasts.ms,
             code=form.code.text if form.code else "",
             redeemed_by=redeemed_by,
+            coupons=form.coupons.text if form.coupons else "",
         )
 
     def content(self, form: model.ContentForm) -> str:

@@ -156,6 +156,7 @@ class IncentiveForm(Authored, frozen=True, kw_only=True):
     worth: float
     lasts: Span
     code: Text | None = None
+    coupons: Name | None = None
     redeemed_by: tuple[Text, ...] = ()
 
 

@@ -8,12 +8,14 @@ Rule 2: every guess comes from the plan: names of events, keys of properties and
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import TypeAlias, cast
 
 import msgspec
 
 from segue.define.limits import WITNESS_MOVES_MAX, WITNESS_REPEATS_MAX
 from segue.kernel import plan
+from segue.kernel.logic import FLIPPED
 from segue.kernel.session import SEARCHED, VIEWED
 from segue.kernel.values import DAY, HOUR, MINUTE, Instant, Millis, Record, Value
 
@@ -107,8 +109,9 @@ class _Vocabulary:
                 case plan.OnSegment(segment=segment) | plan.OnSchedule(segment=segment):
                     self.segment(segment)
                     self.spans[DAY] = None
-                case plan.OnDate(trait=trait):
-                    self.traits.setdefault(trait, []).append(self.now + DAY)
+                case plan.OnDate(trait=trait, offset_ms=offset):
+                    due = datetime.fromtimestamp((self.now + DAY - offset) / 1_000, UTC)
+                    self.traits.setdefault(trait, []).append(due.isoformat())
                     self.spans[2 * DAY] = None
                 case plan.OnCall():
                     pass
@@ -152,9 +155,10 @@ class _Vocabulary:
 
     def compare(self, node: Tree) -> None:
         left, right = cast("Tree", node["left"]), cast("Tree", node["right"])
+        op = str(node["op"])
         if left.get("type") == "literal":
-            left, right = right, left
-        values = _around(str(node["op"]), right)
+            left, right, op = right, left, FLIPPED.get(op, op)
+        values = _around(op, right)
         if left.get("type") == "aggregate":
             self.threshold(left, values)
         keys = cast("list[str]", left.get("keys") or [])

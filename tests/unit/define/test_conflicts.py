@@ -1,0 +1,205 @@
+"""A witness is a life that the kernel confirms; silence stands on a proof; else there is a note."""
+
+from pathlib import Path
+
+import pytest
+
+from segue import define
+from segue.define.limits import WITNESS_PAIRS_MAX
+
+WORKSPACE = """
+workspace: {{name: shop}}
+segments:
+  fans: {fans}
+messages:
+  one:
+    topic: t
+    expires: 2d
+    when: {when_one}
+    incentive: {{name: ten, group: {group_one}, worth: {worth_one}, lasts: 7d}}
+    contents: {{email: {{subject: Ten, text: Yours}}}}
+  two:
+    topic: t
+    expires: 2d
+    when: {when_two}
+    incentive: {{name: post, group: {group_two}, worth: {worth_two}, lasts: 7d}}
+    contents: {{sms: {{body: Post}}}}
+policies: {policies}
+journeys:
+  first:
+    enter: {enter_one}
+    exit: {{on: Order Cancelled}}
+    goal: {{on: Order Completed, within: 3d}}
+    steps: [{{send: one, by: email}}]
+  second:
+    enter: {enter_two}
+    exit: {{on: Order Cancelled}}
+    goal: {{on: Order Completed, within: 3d}}
+    state: {state}
+    steps: {steps}
+"""
+
+USUAL = {
+    "fans": "traits.plan == 'pro'",
+    "when_one": "true",
+    "when_two": "true",
+    "group_one": "discount",
+    "group_two": "shipping",
+    "worth_one": "10",
+    "worth_two": "10",
+    "policies": "{}",
+    "enter_one": "{on: Product Viewed}",
+    "enter_two": "{on: Product Added}",
+    "state": "live",
+    "steps": "[{send: two, by: sms}]",
+}
+
+
+def check(tmp_path: Path, **fields: str) -> tuple[list[str], tuple[str, ...]]:
+    text = WORKSPACE.format(**{**USUAL, **fields})
+    (tmp_path / "w.yaml").write_text(text, encoding="utf-8")
+    loaded = define.load(tmp_path)
+    codes = [each.code for each in loaded.diagnostics]
+    witness = next((each.witness for each in loaded.diagnostics if each.witness), ())
+    return codes, witness
+
+
+def test_a_customer_who_does_both_holds_both(tmp_path: Path) -> None:
+    codes, witness = check(tmp_path)
+    assert codes == ["SEG-E607"]
+    assert len(witness) == 4
+    assert "Product Viewed" in witness[1] + witness[2]
+    assert "Product Added" in witness[1] + witness[2]
+    assert witness[3].startswith("now ")
+    assert witness[3].endswith("are alive")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        '{on: Product Added, when: "properties.price >= 200 and properties.kind in [1, 2]"}',
+        '{on: Product Added, when: "properties.kind not in [1, 2]"}',
+        "{on: Product Added, when: properties.price < 20 and properties.sale == true}",
+        "{segment: fans, change: entered}",
+        "{segment: fans, change: left}",
+        "{schedule: '12:00', segment: fans}",
+        "{date: trial_ends, offset: -1d}",
+        "{api: on}",
+        "{on: Product Added, when: session.views >= 3}",
+        "{on: Product Added, when: properties.code != 'x' and traits.age > 17}",
+        "{on: Product Added, when: '20 > properties.price'}",
+    ],
+)
+def test_every_kind_of_entry_is_found_a_way_into(tmp_path: Path, entry: str) -> None:
+    codes, _ = check(tmp_path, enter_two=entry)
+    assert "SEG-E607" in codes
+
+
+@pytest.mark.parametrize(
+    "fans",
+    [
+        'count("Order Completed", within="30d") >= 3',
+        'sum("Order Completed", of=properties.total) > 500',
+        'since("Order Completed") >= "7d"',
+        'sequence("Product Viewed", "Product Added", within="1h")',
+        'in_segment("fans2") and not in_segment("fans3")',
+    ],
+)
+def test_segments_over_history_are_found_a_way_into(tmp_path: Path, fans: str) -> None:
+    more = "\n  fans2: count('Product Viewed') >= 2\n  fans3: traits.x == 1"
+    codes, _ = check(tmp_path, fans=fans + more, enter_two="{segment: fans}")
+    assert "SEG-E607" in codes
+
+
+def test_a_placement_is_asked(tmp_path: Path) -> None:
+    shown = (
+        "[{wait: 2h}, {wait: {until: {on: Product Viewed}, at_most: 1d}},"
+        " {show: two, at: top, for: 1h, channel: inapp}]"
+    )
+    text = WORKSPACE.format(**{**USUAL, "steps": shown}).replace("{sms: {body", "{inapp: {body")
+    (tmp_path / "w.yaml").write_text(text, encoding="utf-8")
+    found = define.load(tmp_path).errors
+    assert [each.code for each in found] == ["SEG-E607"]
+    assert any("asks for 'top'" in line for line in found[0].witness)
+
+
+def test_a_choice_gives_an_incentive_too(tmp_path: Path) -> None:
+    codes, _ = check(tmp_path, steps="[{choose: [{name: a, send: two, by: sms}, {name: none}]}]")
+    assert codes == ["SEG-E607"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"group_two": "discount"},
+        {"policies": "{apart: {exclude: {groups: [discount, shipping]}}}"},
+        {"when_two": "false"},
+        {"enter_two": "{on: Product Added, when: false}"},
+        {"state": "draft"},
+        {
+            "when_one": 'not holds_incentive("shipping")',
+            "when_two": 'traits.x != 1 and not holds_incentive("discount")',
+        },
+        {"worth_two": "20", "when_one": 'not holds_incentive("shipping")'},
+    ],
+)
+def test_what_is_proved_apart_is_not_remarked(tmp_path: Path, fields: dict[str, str]) -> None:
+    codes, _ = check(tmp_path, **fields)
+    assert codes == []
+
+
+def test_a_lesser_deal_after_a_better_one_is_found(tmp_path: Path) -> None:
+    codes, witness = check(tmp_path, worth_two="20")
+    assert codes == ["SEG-E607"]
+    added = next(at for at, line in enumerate(witness) if "Product Added" in line)
+    viewed = next(at for at, line in enumerate(witness) if "Product Viewed" in line)
+    assert added < viewed
+
+
+def test_where_nothing_is_found_it_is_said(tmp_path: Path) -> None:
+    hard = """{on: Product Added, when: 'matches(properties.code, "^[A-Z]{3}-[0-9]{4}$")'}"""
+    codes, witness = check(tmp_path, enter_two=hard)
+    assert codes == ["SEG-N802"]
+    assert witness == ()
+
+
+@pytest.mark.parametrize("guard", ["{all: {cap: 0, per: day, then: deny, channels: sms}}"])
+def test_guardrails_are_on_in_the_search(tmp_path: Path, guard: str) -> None:
+    codes, _ = check(tmp_path, policies=guard)
+    assert codes == ["SEG-N802"]
+
+
+def test_holdouts_hide_nobody(tmp_path: Path) -> None:
+    codes, _ = check(tmp_path, policies="{control: {holdout: 100%}}")
+    assert codes == ["SEG-E607"]
+
+
+def test_the_same_workspace_has_the_same_witness(tmp_path: Path) -> None:
+    entry = "{on: Product Added, when: properties.price >= 200}"
+    assert check(tmp_path, enter_two=entry) == check(tmp_path, enter_two=entry)
+
+
+def test_beyond_so_many_pairs_none_is_searched_for(tmp_path: Path) -> None:
+    journeys = "".join(
+        f"""
+  j{n}:
+    enter: {{on: E{n}}}
+    exit: {{on: Order Cancelled}}
+    goal: {{on: Order Completed, within: 3d}}
+    steps: [{{send: m{n}, by: sms}}]"""
+        for n in range(8)
+    )
+    messages = "".join(
+        f"""
+  m{n}:
+    topic: t
+    expires: 2d
+    incentive: {{name: i{n}, group: g{n}, worth: 1, lasts: 7d}}
+    contents: {{sms: {{body: Hello number {n}}}}}"""
+        for n in range(8)
+    )
+    text = f"workspace: {{name: w}}\nmessages:{messages}\njourneys:{journeys}\n"
+    (tmp_path / "w.yaml").write_text(text, encoding="utf-8")
+    codes = [each.code for each in define.load(tmp_path).diagnostics]
+    assert codes.count("SEG-E607") == WITNESS_PAIRS_MAX
+    assert codes.count("SEG-N802") == 28 - WITNESS_PAIRS_MAX
