@@ -1,8 +1,9 @@
 """Every store finds a send by what a provider calls it, and customers by an address."""
 
+from store_samples import ANA, BEN, at, done, merge, queue, send
+
 from segue.kernel.effects import CallWebhook
 from segue.stores.ports import Store
-from store_samples import ANA, BEN, at, done, merge, queue, send
 
 
 def test_a_send_is_found_by_the_providers_name_for_it(store: Store) -> None:

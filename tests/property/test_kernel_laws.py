@@ -11,8 +11,7 @@ from itertools import pairwise
 from pathlib import Path as File
 
 import msgspec
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from segue.kernel import plan
 from segue.kernel.effects import Send, Withdraw

@@ -13,8 +13,7 @@ Rule 4: packaged mappings (`mappings/*.yaml`) are found by name; anything else i
 import re
 from importlib import resources
 from pathlib import Path
-from typing import Any, cast
-from typing import Literal as OneOf
+from typing import Any, Literal as OneOf, cast
 
 import msgspec
 from ruamel.yaml import YAML

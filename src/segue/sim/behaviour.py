@@ -26,8 +26,7 @@ from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from random import Random
-from typing import Literal as OneOf
-from typing import TypeAlias
+from typing import Literal as OneOf, TypeAlias
 
 import msgspec
 
