@@ -21,14 +21,14 @@ POLICY: Final = (
 )
 """Scripts and styles from here only; a message's preview is a sandboxed frame (`srcdoc`)."""
 
-_TYPES: Final = {
+TYPES: Final = {
     "html": "text/html; charset=utf-8",
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
 
-_HEADERS: Final = {
+HEADERS: Final = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -42,7 +42,7 @@ def _files() -> dict[str, tuple[bytes, str]]:
     """Every file of the page with its tag; read once."""
     found: dict[str, tuple[bytes, str]] = {}
     for file in resources.files("segue.server").joinpath("live").iterdir():
-        if file.is_file() and file.name.rsplit(".", 1)[-1] in _TYPES:
+        if file.is_file() and file.name.rsplit(".", 1)[-1] in TYPES:
             body = file.read_bytes()
             found[file.name] = body, f'"{hashlib.blake2b(body, digest_size=8).hexdigest()}"'
     return found
@@ -52,10 +52,10 @@ def _respond(request: Request, name: str) -> Response:
     if name not in _files():
         raise NoSuchThing(f"there is no file {name[:100]!r}")
     body, tag = _files()[name]
-    headers = {**_HEADERS, "ETag": tag}
+    headers = {**HEADERS, "ETag": tag}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
-    return Response(body, headers=headers, media_type=_TYPES[name.rsplit(".", 1)[-1]])
+    return Response(body, headers=headers, media_type=TYPES[name.rsplit(".", 1)[-1]])
 
 
 async def index(request: Request) -> Response:
