@@ -157,6 +157,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str,
         _help("The topics that a shop's one switch for marketing is for, separated by commas."),
     ] = "marketing"
+    shop: Annotated[
+        str,
+        _help(
+            "The folder of a demo storefront, served at /shop: `examples/shop/site` of a checkout."
+            " Empty, as in production: none."
+        ),
+    ] = ""
     log_level: Annotated[
         OneOf["debug", "info", "warning", "error"], _help("How much is written to the log.")
     ] = "warning"

@@ -24,7 +24,7 @@ from segue import define, wiring
 from segue.cli import asking
 from segue.cli.terminal import own_name, terminal
 from segue.cli.workspace import checked
-from segue.errors import NotHere, PortTaken, SegueError
+from segue.errors import BadSetting, NotHere, PortTaken, SegueError
 from segue.server import app as server
 from segue.settings import Settings, local_url
 
@@ -40,6 +40,7 @@ dependency for a folder of a few dozen files); 2 s (an author waits for it)."""
 @click.option("--store", metavar="FILE", help="The SQLite file that remembers everything.")
 @click.option("--simulate/--no-simulate", default=None, help="Simulated shoppers, or none.")
 @click.option("--watch/--no-watch", default=None, help="Publish the workspace when it changes.")
+@click.option("--shop", metavar="FOLDER", help="Serve the demo storefront of FOLDER at /shop.")
 @click.option("--deliver", metavar="MODE", help="`sandbox` keeps messages, `live` sends them.")
 @click.pass_context
 def run(
@@ -50,6 +51,7 @@ def run(
     store: str | None,
     simulate: bool | None,
     watch: bool | None,
+    shop: str | None,
     deliver: str | None,
 ) -> None:
     """Start Segue with the workspace in FOLDER (here, if not named).
@@ -61,6 +63,7 @@ def run(
     Examples:
       segue run shop
       segue run shop --port 9000 --no-simulate
+      segue run examples/shop/workspace --shop examples/shop/site
       SEGUE_SMTP_HOST=mail.example.com SEGUE_EMAIL_FROM=shop@example.com \\
         segue run shop --deliver live
     """
@@ -71,6 +74,7 @@ def run(
         store=store,
         simulate=simulate,
         watch=watch,
+        shop=shop,
         deliver=deliver,
     )
     logging.basicConfig(
@@ -79,6 +83,8 @@ def run(
     console = terminal()
     loaded = checked(folder)
     _is_free(settings)
+    if settings.shop and not (Path(settings.shop) / "index.html").is_file():
+        raise BadSetting(f"shop: there is no index.html in {settings.shop}")
     with wiring.installed(settings) as segue, _signals() as stopped:
         segue.host.publish(loaded.hash, wiring.encoded(loaded))
         segue.host.start()
@@ -158,6 +164,7 @@ def _say_where(
     console.print(f"\n[bold]Segue runs {workspace}[/bold]  program {loaded.hash[:12]}\n")
     rows = [
         ("look here", f"[bold cyan]{url}/[/]"),
+        *([("shop", f"[bold cyan]{url}/shop[/]")] if settings.shop else []),
         ("write key", key),
         (
             "an event",
