@@ -377,6 +377,7 @@ def _added(order: Order, found: Iterable[_Found]) -> Backtest:
         current = msgspec.json.decode(candidate.plan, type=Plan)
         total.workspace, total.program = current.workspace.name, candidate.name
         total.from_at = order.from_at
+        total.first_at = Instant(0) if total.first_at == NEVER else total.first_at
         reports.in_order(reports.name_all(total, current))
     return Backtest(
         report=totals[0],

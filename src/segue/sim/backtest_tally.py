@@ -333,7 +333,9 @@ class _Fold:
                 reasons = ways.setdefault(seen.place, {})
                 collision = reasons.setdefault(seen.reason, CollisionCount())
                 collision.times += 1
-                collision.customers += self._first("collision", seen.journey, seen.place)
+                collision.customers += self._first(
+                    "collision", seen.journey, seen.place, seen.reason
+                )
             case _:
                 self._count_message(seen)
 

@@ -107,6 +107,8 @@ def _cards(report: Report) -> str:
 
 
 def _timeline(report: Report) -> str:
+    if not report.buckets:
+        return ""
     channels = sorted({name for one in report.buckets.values() for name in one.admitted})
     columns, later = _near({at: one.admitted for at, one in report.buckets.items()}, report)
     shown = over_time(
@@ -300,7 +302,7 @@ def _collisions(report: Report) -> str:
             text(because(reason)),
             number(one.times),
             number(one.customers),
-            _people(report, f"collision {loser} {winner}"),
+            _people(report, f"collision {loser} {winner} {reason}"),
         )
         for loser, ways in report.collisions.items()
         for winner, reasons in ways.items()
