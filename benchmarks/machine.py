@@ -193,5 +193,7 @@ def show(result: Result) -> None:
     for each in result.figures:
         mark = {True: "met", False: "SHORT", None: ""}[each.met]
         budget = f"budget {each.budget:,g}" if each.budget is not None else ""
-        print(f"  {each.what:<52} {each.value:>12,g} {each.unit:<8} {budget:<16} {mark} {each.note}")
+        print(
+            f"  {each.what:<52} {each.value:>12,g} {each.unit:<8} {budget:<16} {mark} {each.note}"
+        )
     sys.stdout.flush()

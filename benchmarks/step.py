@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks import machine
 from benchmarks.machine import Figure
-from segue import wiring
+from segue import define, wiring
 from segue.hosts import batch
 from segue.kernel.inputs import Event, Input
 from segue.kernel.step import Step, step
@@ -36,9 +36,9 @@ class Timed:
         return answer
 
 
-def run(count: int) -> tuple[str, dict[str, list[int]]]:
+def run(count: int, loaded: define.Loaded | None = None) -> tuple[str, dict[str, list[int]]]:
     """Every step's nanoseconds, by kind."""
-    loaded = machine.program()
+    loaded = loaded or machine.program()
     told, events = machine.events(count)
     timed = Timed()
     batch.step = timed
@@ -66,7 +66,9 @@ def main() -> None:
             budget=40,
             runs=medians,
         ),
-        Figure(what="step, one event, mean", value=statistics.mean(on_events) / 1000, unit="us CPU"),
+        Figure(
+            what="step, one event, mean", value=statistics.mean(on_events) / 1000, unit="us CPU"
+        ),
         Figure(
             what="step, one event, p99",
             value=machine.percentile([float(ns) for ns in on_events], 0.99) / 1000,
