@@ -64,3 +64,12 @@ STOP_MS_MAX = 10_000
 ZONES_MAX = 2_000
 """Zone names remembered, unknown ones included (the database has about 600); beyond, the
 unknown ones are forgotten and looked for again when they come."""
+
+COUPONS_PER_STEP_MAX = 64
+"""Codes of a pool that one input may hand out; a message beyond waits with `no_coupon`."""
+
+COUPONS_READ_MAX = 256
+"""Free codes of a pool read at a time; a batch that hands out more reads on."""
+
+PROFILES_PER_LOOK_MAX = 500
+"""Profiles read at once where everyone is looked at: before publishing, and to carry runs over."""

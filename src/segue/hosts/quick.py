@@ -19,9 +19,11 @@ from segue.kernel.inputs import Reported
 from segue.kernel.profile import Profile
 from segue.kernel.values import NEVER, Instant, ProfileId
 from segue.stores import codec
+from segue.stores.coupons import Coupons
 from segue.stores.outbox import UNTOLD, address_of, on_claim, on_known, on_return, once, place
 from segue.stores.ports import (
     Counts,
+    CouponPool,
     Identifier,
     KeptMessage,
     Loaded,
@@ -72,6 +74,7 @@ class QuickStore:
         self._programs: dict[str, tuple[Instant, bytes]] = {}
         self._current = ""
         self._meta: dict[str, str] = {}
+        self._coupons = Coupons()
         self._numbers = 0
 
     # ── profiles ──
@@ -112,6 +115,8 @@ class QuickStore:
         back = {one.id for one in settlements if one.state == "queued"}
         if stale := tuple(one.profile.id for one in saved if self._stale(one, back)):
             raise StaleCommit(stale)
+        if self._coupons.refuses([move for one in saved for move in one.moves]):
+            raise StaleCommit(tuple(one.profile.id for one in saved if one.moves))
         bodies = [_body(one) for one in saved]
         self.settle(settlements)
         for one, body in zip(saved, bodies, strict=True):
@@ -175,6 +180,8 @@ class QuickStore:
         for send_id in saved.known_claims:
             if row := self._rows.get((profile.id, send_id)):
                 row.told = on_known(row.told)
+        if saved.moves:
+            self._coupons.apply(saved.moves)
         for effect, at in saved.effects:
             if isinstance(effect, Withdraw):
                 self._withdraw(profile.id, effect, at)
@@ -357,6 +364,17 @@ class QuickStore:
             heapq.heappush(self._queue, (now, row.number, row))
         return len(dead)
 
+    # ── coupons ──
+
+    def add_coupons(self, pool: str, codes: Sequence[str], at: Instant) -> int:
+        return self._coupons.add(pool, codes, at)
+
+    def free_coupons(self, pool: str, limit: int) -> list[str]:
+        return self._coupons.free(pool, limit)
+
+    def coupon_pools(self) -> list[CouponPool]:
+        return self._coupons.counted()
+
     # ── programs, the sandbox, what was set aside ──
 
     def save_program(self, name: str, plan: bytes, at: Instant) -> None:
@@ -428,6 +446,8 @@ class QuickStore:
         for row in sorted(self._rows.values(), key=lambda row: row.number):
             effect = codec.effects.encode(row.send.effect, row.send.profile)
             yield codec.row("outbox", row.send, row.channel, row.told, effect)
+        for coupon in self._coupons.rows():
+            yield codec.row("coupon", *coupon)
         for name, (at, plan) in sorted(self._programs.items()):
             yield codec.row("program", name, at, plan, name == self._current)
         for message in self._kept.values():

@@ -20,7 +20,7 @@ from typing import Literal as OneOf, TypeAlias, assert_never
 
 import msgspec
 
-from segue.kernel import incentives, ledger, plan, policies
+from segue.kernel import incentives, ledger, limits, plan, policies
 from segue.kernel.effects import Send
 from segue.kernel.policies import Candidate
 from segue.kernel.predicate import allowed
@@ -29,7 +29,7 @@ from segue.kernel.program import LinkedJourney, LinkedMessage, LinkedSuppression
 from segue.kernel.scene import Scene
 from segue.kernel.trace import Check, Considered
 from segue.kernel.turn import Turn
-from segue.kernel.values import NEVER, Instant, Record, later, number
+from segue.kernel.values import NEVER, Instant, Millis, Record, later, number
 
 PASSED: OneOf["pass"] = "pass"
 
@@ -169,12 +169,18 @@ class Hearing:
         return policies.held_out(self.turn.program.holdouts, c, self.turn.profile)
 
     def _eligible(self, _: Candidate) -> Check:
-        """Check 3: the message's and the journey's own conditions, evaluated now."""
+        """Check 3: the message's and the journey's own conditions, evaluated now; and a code
+        for its coupon, where it needs one.
+        """
         scene = self.scene()
         if not self.linked.when.holds(scene):
             return Check("eligible", "deny", "message_not_eligible", self.linked.message.name)
         if self.journey is not None and not self.journey.when.holds(scene):
             return Check("eligible", "deny", "journey_not_eligible", self.journey.name)
+        incentive = self.linked.message.incentive
+        if incentive is not None and not incentives.has_code(self.turn, incentive, self.one.id):
+            again = later(self.turn.now, Millis(limits.COUPON_RETRY_MS))
+            return Check("eligible", "hold", "no_coupon", incentive.coupons, again)
         return Check("eligible", PASSED)
 
     def scene(self) -> Scene:
@@ -270,7 +276,7 @@ class Hearing:
         """What an incentive that is alive already says to another one."""
         turn = self.turn
         for held in turn.profile.grants:
-            if not incentives.alive(held, turn.now) or ledger.carries(self.one.id, held.source):
+            if not incentives.alive(held, turn.now) or incentives.carries(self.one.id, held.source):
                 continue
             until = held.expires_at
             if _compete(turn.program, incentive.group, held.group):
@@ -384,6 +390,7 @@ CONDITIONAL = frozenset(
         "excluded_journey",
         "better_deal",
         "competing_incentive",
+        "no_coupon",
         "cap",
         "gap",
     )
@@ -452,7 +459,7 @@ def _admit(turn: Turn, proposal: Proposal, linked: LinkedMessage, run: Run, chan
             event=proposal.event,
         ),
     )
-    promise(turn, linked, run.journey, send_id)
+    promise(turn, linked, run.journey, send_id, proposal.id)
     turn.effects.append(
         Send(
             id=send_id,
@@ -460,7 +467,7 @@ def _admit(turn: Turn, proposal: Proposal, linked: LinkedMessage, run: Run, chan
             channel=channel,
             address=_address(turn.profile, channel),
             program=run.program,
-            data=data_for(turn, linked, run, proposal.event),
+            data=data_for(turn, linked, run, proposal.event, proposal.id),
             not_after=proposal.expires_at,
             purpose=message.purpose,
             journey=run.journey,
@@ -469,7 +476,8 @@ def _admit(turn: Turn, proposal: Proposal, linked: LinkedMessage, run: Run, chan
     )
 
 
-def promise(turn: Turn, linked: LinkedMessage, journey: str, source: str) -> None:
+def promise(turn: Turn, linked: LinkedMessage, journey: str, source: str, proposal_id: str) -> None:
+    """Promise the incentive of a message that a proposal or standing offer brought out."""
     incentive = linked.message.incentive
     if incentive is None:
         return
@@ -484,7 +492,9 @@ def promise(turn: Turn, linked: LinkedMessage, journey: str, source: str) -> Non
             offered_at=turn.now,
             expires_at=Instant(turn.now + incentive.lasts_ms),
             code=incentive.code,
+            pool=incentive.coupons,
         ),
+        proposal_id,
     )
 
 
@@ -531,10 +541,11 @@ def _address(profile: Profile, channel: str) -> str:
     return address if isinstance(address, str) else ""
 
 
-def data_for(turn: Turn, linked: LinkedMessage, run: Run | None, event: Record) -> Record:
+def data_for(
+    turn: Turn, linked: LinkedMessage, run: Run | None, event: Record, proposal_id: str
+) -> Record:
     """What the templates of a message see."""
     profile = turn.profile
-    incentive = linked.message.incentive
     return {
         "traits": dict(profile.traits),
         "properties": event,
@@ -542,9 +553,7 @@ def data_for(turn: Turn, linked: LinkedMessage, run: Run | None, event: Record) 
         "vars": dict(run.vars) if run else {},
         "profile": {"id": profile.id, "zone": profile.zone or turn.program.workspace.zone},
         "message": {"name": linked.message.name, "topic": linked.message.topic},
-        "incentive": {"name": incentive.name, "code": incentive.code, "worth": incentive.worth}
-        if incentive
-        else None,
+        "incentive": incentives.describe(turn, linked.message.incentive, proposal_id),
         "now": turn.now,
         "workspace": {
             "name": turn.program.workspace.name,

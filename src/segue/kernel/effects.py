@@ -90,4 +90,16 @@ class AssignTask(msgspec.Struct, frozen=True, kw_only=True, tag="assign"):
     details: Record
 
 
+class CouponMove(msgspec.Struct, frozen=True, array_like=True):
+    """A code of a coupon pool handed out, or given back, by a send or showing (`source`).
+
+    Not an effect: the commit itself settles it, and stands or falls with it.
+    """
+
+    pool: str
+    code: str
+    change: OneOf["handed", "returned"]
+    source: str
+
+
 Effect: TypeAlias = Send | Show | Withdraw | Emit | ChangeAudience | CallWebhook | AssignTask

@@ -104,11 +104,6 @@ def active(profile: Profile) -> Offer | None:
     return next((offer for offer in profile.offers if offer.shown_at != NEVER), None)
 
 
-def carries(proposal_id: str, source: str) -> bool:
-    """Whether a ledger line or incentive with this id came from this proposal or offer."""
-    return source == proposal_id or source.startswith((f"{proposal_id}~", f"{proposal_id}@"))
-
-
 # ── reports ─────────────────────────────────────────────────────────────────────────
 
 RANK = {

@@ -37,6 +37,9 @@ IDENTITIES_MAX = 50
 TRAITS_MAX = 500
 """Traits; a new one beyond is refused and named in the trace."""
 
+COUPON_RETRY_MS = 3_600_000
+"""How soon a message that finds its coupon pool empty looks again, at the latest."""
+
 STEPS_PER_INPUT_MAX = 200
 """Nodes one run may pass in one input; beyond, the run exits with reason `endless`."""
 

@@ -107,7 +107,7 @@ def _show(hearing: arbiter.Hearing, offer: Offer, question: Asked, again: bool) 
                 about=offer.about,
             ),
         )
-        arbiter.promise(turn, linked, run.journey if run else "", send_id)
+        arbiter.promise(turn, linked, run.journey if run else "", send_id, offer.id)
     offer.shown_at, offer.shown_as = turn.now, send_id
     turn.effects.append(
         Show(
@@ -116,7 +116,7 @@ def _show(hearing: arbiter.Hearing, offer: Offer, question: Asked, again: bool) 
             placement=offer.placement,
             channel=offer.channel,
             program=run.program if run else turn.program.name,
-            data=arbiter.data_for(turn, linked, run, offer.event),
+            data=arbiter.data_for(turn, linked, run, offer.event, offer.id),
             not_after=offer.expires_at,
             question=question.id,
             journey=run.journey if run else "",

@@ -88,7 +88,10 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Incentive(msgspec.Struct, frozen=True, kw_only=True):
-    """What an offer gives: `group` competes with itself, `worth` says which deal is better."""
+    """What an offer gives: `group` competes with itself, `worth` says which deal is better.
+
+    `code` is the same for everybody; `coupons` names a pool of codes, each handed out once.
+    """
 
     name: str
     group: str
@@ -96,6 +99,7 @@ class Incentive(msgspec.Struct, frozen=True, kw_only=True):
     lasts_ms: Millis
     code: str = ""
     redeemed_by: tuple[str, ...] = ()
+    coupons: str = ""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):

@@ -197,6 +197,8 @@ class Grant(msgspec.Struct, array_like=True):
     redeemed_at: Instant = NEVER
     told_at: Instant = NEVER
     """When its expiry was told: once."""
+    pool: str = ""
+    """The coupon pool that its code is from."""
 
 
 class Silence(msgspec.Struct, array_like=True):

@@ -215,6 +215,16 @@ class Program:
             for message in current.messages
             if message.incentive is not None
         }
+        self.pools = tuple(
+            sorted(
+                {
+                    one.message.incentive.coupons
+                    for one in self.messages.values()
+                    if one.message.incentive is not None and one.message.incentive.coupons
+                }
+            )
+        )
+        """Coupon pools that some message hands codes out of."""
         self.session_bit = linker.bit("session")
         self.traits_bit = linker.bit("traits")
         self.event_bit = linker.bit("event")

@@ -1,4 +1,4 @@
-"""The one transition: `(profile, effects, trace) = step(program, profile, input, now)`.
+"""The one transition: `(profile, effects, trace, moves) = step(program, profile, input, now)`.
 
 Rule 1: nothing here or below looks at anything but its arguments: no I/O, no clock, no
     chance but keyed hashes, no global that changes.
@@ -13,7 +13,7 @@ Rule 5: the order within an event is fixed: what is known, history, session, sco
     then offers it ends, derived events, entries; then the arbiter.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, assert_never
 
 from segue.kernel import (
@@ -31,7 +31,7 @@ from segue.kernel import (
     session,
     walk,
 )
-from segue.kernel.effects import Effect
+from segue.kernel.effects import CouponMove, Effect
 from segue.kernel.inputs import (
     Adopted,
     Asked,
@@ -60,11 +60,22 @@ class Step(NamedTuple):
     profile: Profile
     effects: tuple[Effect, ...]
     trace: tuple[Note, ...]
+    moves: tuple[CouponMove, ...] = ()
+    """Coupon codes handed out and given back; the commit settles them."""
 
 
-def step(program: Program, profile: Profile, said: Input, now: Instant) -> Step:
-    """Answer one input. The profile may be changed in place (`profile.py`, rule 2)."""
-    turn = Turn(program, profile, now)
+def step(
+    program: Program,
+    profile: Profile,
+    said: Input,
+    now: Instant,
+    coupons: Mapping[str, Sequence[str]] | None = None,
+) -> Step:
+    """Answer one input. The profile may be changed in place (`profile.py`, rule 2).
+
+    `coupons` are free codes by pool, the next one first; without it codes are made up.
+    """
+    turn = Turn(program, profile, now, coupons)
     if not profile.program:
         profile.program = program.name
         turn.dirty = EVERYTHING
@@ -96,7 +107,7 @@ def step(program: Program, profile: Profile, said: Input, now: Instant) -> Step:
         schedule.plan_ahead(turn)
     ledger.prune(profile, program.workspace.ledger_ms, now)
     profile.wake_at = wake_at(program, profile)
-    return Step(profile, tuple(turn.effects), tuple(turn.notes))
+    return Step(profile, tuple(turn.effects), tuple(turn.notes), tuple(turn.moves))
 
 
 # ── settling ────────────────────────────────────────────────────────────────────────

@@ -34,6 +34,7 @@ REASONS: dict[str, str] = {
     # eligible
     "message_not_eligible": "the message's own condition does not hold now",
     "journey_not_eligible": "the journey's own condition does not hold now",
+    "no_coupon": "no code is left for it in its coupon pool",
     # reachable
     "no_address": "no address is known for the channel",
     "no_consent": "the customer does not allow this topic on this channel",

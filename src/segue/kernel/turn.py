@@ -5,8 +5,9 @@ journeys, ledger) write their changes to the profile and their effects and notes
 """
 
 from collections import deque
+from collections.abc import Mapping, Sequence
 
-from segue.kernel.effects import Effect, Emit
+from segue.kernel.effects import CouponMove, Effect, Emit
 from segue.kernel.inputs import Event
 from segue.kernel.limits import EMITTED_PER_INPUT_MAX
 from segue.kernel.profile import Profile, Run
@@ -21,10 +22,12 @@ class Turn:
 
     __slots__ = (
         "asking",
+        "coupons",
         "dirty",
         "effects",
         "emitted",
         "event",
+        "moves",
         "notes",
         "now",
         "pending",
@@ -34,7 +37,13 @@ class Turn:
         "touched",
     )
 
-    def __init__(self, program: Program, profile: Profile, now: Instant) -> None:
+    def __init__(
+        self,
+        program: Program,
+        profile: Profile,
+        now: Instant,
+        coupons: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self.program = program
         self.profile = profile
         self.now = now
@@ -51,6 +60,9 @@ class Turn:
         self.pending: deque[Event] = deque()
         """Events that Segue made happen and that are still to be answered."""
         self.emitted = 0
+        self.coupons = coupons
+        """Free codes by pool, in the order to hand them out; None where codes are made up."""
+        self.moves: list[CouponMove] = []
 
     def about(self, event: Event | None) -> None:
         """Let conditions see this event."""

@@ -18,9 +18,11 @@ from segue.kernel.inputs import Reported
 from segue.kernel.profile import Profile
 from segue.kernel.values import NEVER, Instant, ProfileId
 from segue.stores import codec
+from segue.stores.coupons import Coupons
 from segue.stores.outbox import UNTOLD, address_of, on_claim, on_known, on_return, once, place
 from segue.stores.ports import (
     Counts,
+    CouponPool,
     Identifier,
     KeptMessage,
     Loaded,
@@ -89,6 +91,7 @@ class MemoryStore:
         self._kept: list[KeptMessage] = []
         self._aside: list[SetAside] = []
         self._meta: dict[str, str] = {}
+        self._coupons = Coupons()
 
     # ── profiles ──
 
@@ -133,6 +136,8 @@ class MemoryStore:
         with self._lock:
             back = {each.id for each in settlements if each.state == "queued"}
             stale = tuple(each.profile.id for each in saved if self._stale(each, back))
+            if not stale and self._coupons.refuses([m for each in saved for m in each.moves]):
+                stale = tuple(each.profile.id for each in saved if each.moves)
             if stale:
                 raise StaleCommit(stale)
             self.settle(settlements)
@@ -178,6 +183,7 @@ class MemoryStore:
         for row in self._outbox:
             if row.send.profile == heir and row.send.id in saved.known_claims:
                 row.told = on_known(row.told)
+        self._coupons.apply(saved.moves)
         for effect, at, body in encoded.effects:
             if isinstance(effect, Withdraw):
                 self._withdraw(heir, effect, at)
@@ -349,6 +355,20 @@ class MemoryStore:
                 )
             return len(dead)
 
+    # ── coupons ──
+
+    def add_coupons(self, pool: str, codes: Sequence[str], at: Instant) -> int:
+        with self._lock:
+            return self._coupons.add(pool, codes, at)
+
+    def free_coupons(self, pool: str, limit: int) -> list[str]:
+        with self._lock:
+            return self._coupons.free(pool, limit)
+
+    def coupon_pools(self) -> list[CouponPool]:
+        with self._lock:
+            return self._coupons.counted()
+
     # ── programs, the sandbox, what was set aside ──
 
     def save_program(self, name: str, plan: bytes, at: Instant) -> None:
@@ -424,6 +444,8 @@ class MemoryStore:
             yield codec.row("trace", number, trace.profile, trace.at, trace.cause, trace.body)
         for row in self._outbox:
             yield codec.row("outbox", row.send, row.channel, row.told, row.effect)
+        for coupon in self._coupons.rows():
+            yield codec.row("coupon", *coupon)
         for name, (at, plan) in sorted(self._programs.items()):
             yield codec.row("program", name, at, plan, name == self._current)
         for message in self._kept:

@@ -23,7 +23,7 @@ from typing import Literal as OneOf, Protocol
 
 import msgspec
 
-from segue.kernel.effects import Effect
+from segue.kernel.effects import CouponMove, Effect
 from segue.kernel.inputs import Event, Reported
 from segue.kernel.profile import Profile
 from segue.kernel.trace import Note
@@ -89,6 +89,8 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     """Identifiers that name this profile from now on, whomever they named before."""
     seen_version: int = 0
     """`Loaded.version` of what was stepped; 0 for a profile that is new."""
+    moves: tuple[CouponMove, ...] = ()
+    """Coupon codes handed out and given back, in order."""
 
 
 class SetAside(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +153,14 @@ class KeptMessage(msgspec.Struct, frozen=True, kw_only=True):
     simulated: bool = False
 
 
+class CouponPool(msgspec.Struct, frozen=True):
+    """How many codes of a pool are left, and how many were handed out."""
+
+    pool: str
+    free: int
+    handed: int
+
+
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """How much a store holds."""
 
@@ -207,7 +217,8 @@ class Store(Protocol):
           absorbed by another meanwhile;
         - a send that it withdraws was claimed, and the profile was never told (neither in
           `known_claims` nor before): what was decided on "withdrawn" would not be true;
-        - an event's id was accepted meanwhile.
+        - an event's id was accepted meanwhile;
+        - a coupon code that it hands out is not free, unless the same source has it already.
         Raises `Unstorable`, naming the profile, and saves nothing if a value has no stored
         form. A profile stands in a batch once, as itself or as absorbed, and an event id once.
 
@@ -297,6 +308,20 @@ class Store(Protocol):
 
     def retry(self, ids: Sequence[str], now: Instant) -> int:
         """Queue dead rows again, their attempts forgotten; returns how many were dead."""
+        ...
+
+    # ── coupons ──
+
+    def add_coupons(self, pool: str, codes: Sequence[str], at: Instant) -> int:
+        """Add codes to a pool, in their order; returns how many it did not know yet."""
+        ...
+
+    def free_coupons(self, pool: str, limit: int) -> list[str]:
+        """Codes that nobody has, those added first first."""
+        ...
+
+    def coupon_pools(self) -> list[CouponPool]:
+        """Every pool, by name."""
         ...
 
     # ── programs, the sandbox, what was set aside ──

@@ -26,6 +26,11 @@ def of_identifier(identifier: Identifier) -> int:
     return _slot(f"{identifier.kind}\x00{identifier.value}".encode())
 
 
+def of_coupon(pool: str, code: str) -> int:
+    """The slot of a coupon code: its own, since nobody has it yet."""
+    return _slot(f"{pool}\x00{code}".encode())
+
+
 def _slot(key: bytes) -> int:
     digest = blake2b(key, digest_size=2, person=b"segue.slot").digest()
     return int.from_bytes(digest, "big") % SLOTS

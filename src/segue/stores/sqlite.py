@@ -25,6 +25,7 @@ from segue.stores.limits import FREE_BYTES_MIN, WAL_BYTES_MAX
 from segue.stores.outbox import once
 from segue.stores.ports import (
     Counts,
+    CouponPool,
     Identifier,
     KeptMessage,
     Loaded,
@@ -35,7 +36,7 @@ from segue.stores.ports import (
     Settlement,
     TraceLine,
 )
-from segue.stores.slots import of_identifier, slot_of
+from segue.stores.slots import of_coupon, of_identifier, slot_of
 from segue.stores.sqlite_batch import Batch, Stale, stale
 from segue.stores.statements import queries
 
@@ -220,6 +221,21 @@ class SqliteStore:
             rows = [(now, each) for each in dict.fromkeys(ids)]
             return db.executemany(_SQL["retry"], rows).rowcount
 
+    # ── coupons ──
+
+    def add_coupons(self, pool: str, codes: Sequence[str], at: Instant) -> int:
+        rows = [(of_coupon(pool, code), pool, code, at) for code in codes]
+        with self._files.writing() as db:
+            before = db.total_changes
+            db.executemany(_SQL["add_coupon"], rows)
+            return db.total_changes - before
+
+    def free_coupons(self, pool: str, limit: int) -> list[str]:
+        return [code for (code,) in self._rows("free_coupons", pool, limit)]
+
+    def coupon_pools(self) -> list[CouponPool]:
+        return [CouponPool(*row) for row in self._rows("coupon_pools")]
+
     # ── programs, the sandbox, what was set aside ──
 
     def save_program(self, name: str, plan: bytes, at: Instant) -> None:
@@ -373,6 +389,8 @@ def _snapshot(db: sqlite3.Connection) -> Iterator[bytes]:
     for row in _everything(db, "outbox"):
         *shown, channel, told = row
         yield codec.row("outbox", _send(shown), channel, told, row[2])
+    for row in _everything(db, "coupon"):
+        yield codec.row("coupon", *row)
     for name, at, plan, current in _everything(db, "program"):
         yield codec.row("program", name, at, plan, bool(current))
     for row in _everything(db, "kept"):

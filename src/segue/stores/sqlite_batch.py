@@ -18,7 +18,7 @@ from segue.kernel.values import Instant, ProfileId
 from segue.stores import codec
 from segue.stores.outbox import address_of, place
 from segue.stores.ports import Saved
-from segue.stores.slots import of_identifier, slot_of
+from segue.stores.slots import of_coupon, of_identifier, slot_of
 
 Row = tuple[object, ...]
 
@@ -40,6 +40,7 @@ class Batch:
         self._events: list[Row] = []
         self._traces: list[Row] = []
         self._told: list[Row] = []
+        self._moves: list[tuple[str, Row]] = []
         self._effects: list[tuple[list[Row], list[Row]]] = []
         """Rows to queue, then rows to withdraw; usually one pair, see `_effect`."""
         self._withdrawn: set[tuple[str, str]] = set()
@@ -69,6 +70,10 @@ class Batch:
             if notes:
                 self._traces.append((slot, heir, at, cause, codec.notes.encode(notes, heir)))
         self._told += [(slot, heir, claim) for claim in saved.known_claims]
+        for move in saved.moves:
+            statement = "hand_coupon" if move.change == "handed" else "return_coupon"
+            code_slot = of_coupon(move.pool, move.code)
+            self._moves.append((statement, (move.source, code_slot, move.pool, move.code)))
         for effect, at in saved.effects:
             self._effect(slot, heir, effect, at)
 
@@ -105,6 +110,9 @@ class Batch:
             raise Stale from None
         _many(db, sql["insert_trace"], self._traces)
         _many(db, sql["tell_claims"], self._told)
+        for statement, row in self._moves:
+            if db.execute(sql[statement], row).rowcount != 1 and statement == "hand_coupon":
+                raise Stale
         for queued, withdrawn in self._effects:
             _many(db, sql["queue"], queued)
             for row in withdrawn:
@@ -126,6 +134,11 @@ def stale(db: sqlite3.Connection, sql: dict[str, str], saved: Saved, back: set[s
             return True
     for event, _ in saved.events:
         if not event.emitted and db.execute(sql["seen"], (event.id,)).fetchone():
+            return True
+    for move in saved.moves:
+        code = (of_coupon(move.pool, move.code), move.pool, move.code)
+        row = db.execute(sql["coupon_source"], code).fetchone()
+        if move.change == "handed" and (row is None or row[0] not in ("", move.source)):
             return True
     withdrawn = {effect.id for effect, _ in saved.effects if isinstance(effect, Withdraw)}
     for each in withdrawn.difference(saved.known_claims):

@@ -338,6 +338,38 @@ SELECT sequence, profile, at, cause, body FROM traces ORDER BY sequence;
 SELECT id, profile, body, state, queued_at, due_at, attempts, claimed_by, claimed_at,
 settled_at, detail, provider_id, channel, told FROM outbox ORDER BY number;
 
+-- name: add_coupon
+-- A code that its pool does not know yet.
+INSERT INTO coupons (slot, pool, code, added_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (slot, pool, code) DO NOTHING;
+
+-- name: free_coupons
+-- Codes that nobody has, those added first first.
+SELECT code FROM coupons WHERE pool = ? AND source = '' ORDER BY number LIMIT ?;
+
+-- name: coupon_pools
+-- How many codes of each pool are free, and how many handed out.
+SELECT pool, count(*) FILTER (WHERE source = ''), count(*) FILTER (WHERE source <> '')
+FROM coupons GROUP BY pool ORDER BY pool;
+
+-- name: hand_coupon
+-- Hand out a code that is free, or that the same source has already.
+UPDATE coupons SET source = ?1
+WHERE slot = ?2 AND pool = ?3 AND code = ?4 AND source IN ('', ?1);
+
+-- name: return_coupon
+-- A code comes back from the source that has it.
+UPDATE coupons SET source = ''
+WHERE slot = ?2 AND pool = ?3 AND code = ?4 AND source = ?1;
+
+-- name: coupon_source
+-- Who has a code.
+SELECT source FROM coupons WHERE slot = ? AND pool = ? AND code = ?;
+
+-- name: all_coupons
+-- For a snapshot.
+SELECT number, pool, code, added_at, source FROM coupons ORDER BY number;
+
 -- name: all_programs
 -- For a snapshot.
 SELECT name, saved_at, plan, turn = (SELECT max(turn) FROM programs) FROM programs

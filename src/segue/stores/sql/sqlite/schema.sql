@@ -1,4 +1,4 @@
--- The schema, version 3. A new file is made from this; older ones come here by `migrations`.
+-- The schema, version 4. A new file is made from this; older ones come here by `migrations`.
 --
 -- Every table of profiles has the profile's slot first in its key, so that spreading the
 -- tables over machines is a move of rows. Tables that keep an order (events, traces, outbox,
@@ -101,6 +101,19 @@ CREATE INDEX outbox_unknown ON outbox (number) WHERE state = 'unknown';
 CREATE INDEX outbox_untold ON outbox (slot, profile) WHERE told = 1;
 CREATE INDEX outbox_named ON outbox (provider_id, number) WHERE provider_id <> '';
 CREATE INDEX outbox_reached ON outbox (address, channel, profile) WHERE address <> '';
+
+-- Codes of coupon pools. `source` is the send or showing that has the code; empty while it is
+-- free. The slot is the code's own.
+CREATE TABLE coupons (
+    number INTEGER PRIMARY KEY,
+    slot INTEGER NOT NULL,
+    pool TEXT NOT NULL,
+    code TEXT NOT NULL,
+    added_at INTEGER NOT NULL,
+    source TEXT NOT NULL DEFAULT ''
+);
+CREATE UNIQUE INDEX coupons_of_pool ON coupons (slot, pool, code);
+CREATE INDEX coupons_free ON coupons (pool, number) WHERE source = '';
 
 -- Compiled programs by hash; the one with the highest turn was published last.
 CREATE TABLE programs (
