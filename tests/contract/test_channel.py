@@ -4,21 +4,25 @@ A real HTTP server plays the provider: it takes, refuses, hangs, resets and answ
 goal: a letter is never dropped, never doubled, and never called delivered when it was not.
 """
 
+import json
 import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from segue.channels.courier import Courier
 from segue.channels.features import PROVIDERS
 from segue.channels.letter import Letter
+from segue.channels.login import text_of
 from segue.channels.providers import SETTINGS, build_line
 from segue.channels.secret import Secret
 from segue.channels.smtp import SmtpLine
@@ -32,6 +36,27 @@ from segue.kernel.values import NEVER, Instant, Millis, ProfileId
 
 AT = Instant(1_790_000_000_000)
 HUSH = "Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4"
+VAPID = "q1dXpw3UpT5VOmu_cf_v6ih07Aems3njxI-JWgLcM94"
+PEM = (
+    rsa.generate_private_key(65537, 2048)
+    .private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    .decode()
+)
+
+
+def subscription(endpoint: str) -> str:
+    """A browser's, always the same."""
+    public = (
+        ec.derive_private_key(7, ec.SECP256R1())
+        .public_key()
+        .public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+    )
+    keys = {"p256dh": text_of(public), "auth": text_of(b"sixteen bytes ok")}
+    return json.dumps({"endpoint": endpoint, "keys": keys})
 
 
 class Adapter(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +70,21 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     name_of_success: str = ""
     refusal: tuple[int, bytes] = (400, b"no")
     any_2xx_is_success: bool = False
+    address: Callable[[str], str] | None = None
+    """An address that names the provider's server itself."""
+
+
+def key_file(url: str) -> str:
+    """A service account whose tokens come from the server at hand."""
+    return json.dumps(
+        {
+            "client_email": "segue@shop.iam.gserviceaccount.com",
+            "private_key": PEM,
+            "private_key_id": HUSH,
+            "project_id": "shop",
+            "token_uri": f"{url}/token",
+        }
+    )
 
 
 MAIL = {"from_address": "shop@shop.example", "from_name": "Shop", "reply_to": "help@shop.example"}
@@ -94,6 +134,26 @@ ADAPTERS: Mapping[str, Adapter] = {
         name_of_success="77",
         any_2xx_is_success=True,
     ),
+    "fcm": Adapter(
+        channel="push",
+        settings={},
+        success=(200, {}, b'{"name": "projects/shop/messages/1"}'),
+        name_of_success="projects/shop/messages/1",
+        refusal=(400, b'{"error": {"status": "INVALID_ARGUMENT", "details": []}}'),
+    ),
+    "webpush": Adapter(
+        channel="push",
+        settings={
+            "private_key": VAPID,
+            "subject": "mailto:shop@shop.example",
+            "allowed_networks": ["127.0.0.0/8"],
+        },
+        url=("", ""),
+        success=(201, {"Location": "https://push.example/m/1"}, b""),
+        name_of_success="https://push.example/m/1",
+        any_2xx_is_success=True,
+        address=lambda url: subscription(f"{url}/push/1"),
+    ),
     "webhook": Adapter(
         channel="webhook",
         settings={"secret": f"whsec_{HUSH}", "allowed_networks": ["127.0.0.0/8"]},
@@ -114,12 +174,14 @@ ADDRESSES = {
     "sms": "+49 151 2345678",
     "webhook": "crm",
     "task": "sales",
+    "push": "fcm-token_of:a-phone-1234567890",
 }
 CONTENTS = {
     "email": {"subject": "Hi", "html": "<p>Hi</p>", "text": "Hi"},
     "sms": {"body": "Hi"},
     "webhook": {"body": '{"a": 1}'},
     "task": {"title": "Hi"},
+    "push": {"title": "Hi", "body": "Your cart is waiting"},
 }
 
 
@@ -138,6 +200,9 @@ class Provider:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
+                if self.path == "/token":
+                    self.answer(200, {}, b'{"access_token": "t", "expires_in": 3600}')
+                    return
                 provider.asked.append((self.path, headers, body))
                 if provider.reset:
                     linger = struct.pack("ii", 1, 0)
@@ -149,7 +214,9 @@ class Provider:
                     provider.gate.wait(5)
                     self.close_connection = True
                     return
-                status, extra, content = provider.answer
+                self.answer(*provider.answer)
+
+            def answer(self, status: int, extra: dict[str, str], content: bytes) -> None:
                 self.send_response(status)
                 for name, value in extra.items():
                     self.send_header(name, value)
@@ -192,6 +259,10 @@ def name(request: pytest.FixtureRequest) -> str:
 
 def settings_of(name: str, url: str) -> dict[str, Any]:
     adapter = ADAPTERS[name]
+    if name == "fcm":
+        return {"provider": name, "service_account": key_file(url), "base_url": url}
+    if name == "webpush":
+        return {"provider": name, **adapter.settings}
     key, path = adapter.url
     address: object = {"crm": url + path} if key == "endpoints" else url + path
     return {"provider": name, **adapter.settings, key: address}
@@ -204,12 +275,12 @@ def line_of(name: str, url: str, seconds: float = 5) -> tuple[HttpLine, Wire]:
     return line, wire
 
 
-def letter(name: str, **changes: Any) -> Letter:
-    channel = ADAPTERS[name].channel
+def letter(name: str, url: str = "https://provider.example", **changes: Any) -> Letter:
+    channel, named = ADAPTERS[name].channel, ADAPTERS[name].address
     known: dict[str, Any] = {
         "id": "p1:cart:ü:0",
         "channel": channel,
-        "address": ADDRESSES[channel],
+        "address": named(url) if named else ADDRESSES[channel],
         "fields": CONTENTS[channel],
         "at": AT,
         "message": "remind",
@@ -222,7 +293,7 @@ def letter(name: str, **changes: Any) -> Letter:
 def send(name: str, url: str, seconds: float = 5, **changes: Any) -> Outcome:
     """One letter through the whole courier, from the dispatcher's side."""
     line, wire = line_of(name, url, seconds)
-    known = letter(name, **changes)
+    known = letter(name, url, **changes)
     message = Message(
         name="remind",
         topic="cart",
@@ -358,7 +429,8 @@ def test_it_carries_every_field_of_its_channel(name: str) -> None:
     for field in CHANNELS[channel].takes:
         value = "https://e.example" if field == "url" else "Zebra"
         value = "zebra@shop.example" if field == "reply_to" else value
-        address = "" if field == "url" else letter(name).address
+        named = field == "url" and channel == "webhook"
+        address = "" if named else letter(name).address
         fields = CONTENTS[channel] | {field: value}
         request = adapter.compose(letter(name, fields=fields, address=address))
         assert request != adapter.compose(letter(name)), f"{field} left no mark on the request"
@@ -456,7 +528,7 @@ def test_a_provider_in_trouble_is_left_alone_after_a_few_letters(
 ) -> None:
     provider.answer = (500, {}, b"")
     line, wire = line_of(name, provider.url)
-    known = letter(name)
+    known = letter(name, provider.url)
     message = Message(
         name="remind", topic="t", contents={known.channel: known.fields}, expires_ms=Millis(1)
     )

@@ -157,6 +157,7 @@ class Courier:
             tags=message.tags,
             profile=delivery.profile,
             unsubscribe_url=address,
+            expires_at=send.not_after,
         )
 
     def _preferences(self, link: Link) -> str:

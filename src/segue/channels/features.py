@@ -85,6 +85,16 @@ PROVIDERS: Mapping[str, Features] = {
         channels=("sms",),
         remarks="resends safely where its settings say so",
     ),
+    "fcm": Features(
+        title="Firebase Cloud Messaging",
+        channels=("push",),
+        remarks="HTTP v1; dead tokens are retired",
+    ),
+    "webpush": Features(
+        title="Web Push",
+        channels=("push",),
+        remarks="VAPID, payload encrypted; dead subscriptions are retired",
+    ),
     "webhook": Features(
         title="Signed webhook",
         channels=("webhook",),

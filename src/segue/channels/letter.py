@@ -14,7 +14,7 @@ import msgspec
 
 from segue.channels import limits
 from segue.hosts.ports import Outcome
-from segue.kernel.values import Instant
+from segue.kernel.values import NEVER, Instant
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +31,8 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     profile: str = ""
     unsubscribe_url: str = ""
+    expires_at: Instant = NEVER
+    """When it is of no use any more."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +112,11 @@ def in_trouble(name: str, seconds: float) -> Outcome:
 def refused(detail: str) -> Outcome:
     """It will never be taken on this channel."""
     return Outcome(result="refused", detail=brief(detail))
+
+
+def unreachable(detail: str) -> Outcome:
+    """The address is dead for good."""
+    return Outcome(result="unreachable", detail=brief(detail))
 
 
 def unrenderable(detail: str) -> Outcome:

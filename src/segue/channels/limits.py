@@ -101,5 +101,11 @@ GOODBYE_SECONDS_MAX = 0.05
 TEXT_CHARACTERS_MAX = 1_600
 """What is kept of a text that a customer wrote; Twilio joins no more."""
 
+PUSH_BYTES_MAX = 3_000
+"""Text of one push; FCM takes 4,096 bytes with all that goes with it, Web Push 3,993."""
+
 TRACKED_URL_CHARACTERS_MAX = 2_000
 """Length of a link that is led through Segue; a longer one is left as it is."""
+
+TOKEN_SECONDS_LEFT = 120
+"""How long before its end a provider's token is exchanged for another."""

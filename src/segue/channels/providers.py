@@ -10,13 +10,14 @@ Rule: settings are decoded, so a key that is missing, unknown or of the wrong ki
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from segue.channels.courier import Courier, Keep, Messages
+from segue.channels.fcm import Fcm, FcmSettings
 from segue.channels.features import PROVIDERS
-from segue.channels.letter import Adapter, Line
+from segue.channels.letter import Adapter, Letter, Line
 from segue.channels.links import Links, Tracking
 from segue.channels.mailgun import Mailgun, MailgunSettings
 from segue.channels.postmark import Postmark, PostmarkSettings
@@ -29,9 +30,10 @@ from segue.channels.smtp import Smtp, SmtpLine, SmtpSettings
 from segue.channels.template import Templates
 from segue.channels.twilio import Twilio, TwilioSettings
 from segue.channels.webhook import Webhook, WebhookSettings
+from segue.channels.webpush import WebPush, WebPushSettings
 from segue.channels.wire import Guard, HttpLine, Wire
 from segue.errors import ChannelMisconfigured
-from segue.hosts.ports import Delivery
+from segue.hosts.ports import Delivery, Outcome
 from segue.kernel.plan import Channel
 
 Settings = Mapping[str, object]
@@ -43,6 +45,8 @@ _OVER_HTTP: Mapping[str, tuple[type[msgspec.Struct], Callable[[Any], Adapter]]] 
     "mailgun": (MailgunSettings, Mailgun),
     "twilio": (TwilioSettings, Twilio),
     "http_sms": (HttpSmsSettings, HttpSms),
+    "fcm": (FcmSettings, Fcm),
+    "webpush": (WebPushSettings, WebPush),
     "webhook": (WebhookSettings, Webhook),
     "slack": (SlackSettings, Slack),
 }
@@ -89,6 +93,26 @@ def build_courier(
     )
 
 
+class ByAddress:
+    """Two lines for push: subscriptions of browsers (JSON) take one, tokens of apps the other."""
+
+    resends_safely = False
+
+    def __init__(self, browsers: Line, apps: Line) -> None:
+        self._browsers = browsers
+        self._apps = apps
+
+    async def carry(self, letter: Letter) -> Outcome:
+        """By what the address is."""
+        browser = letter.address.lstrip().startswith("{")
+        return await (self._browsers if browser else self._apps).carry(letter)
+
+    async def close(self) -> None:
+        """Close both."""
+        await self._browsers.close()
+        await self._apps.close()
+
+
 def build_line(
     channel: Channel,
     settings: Settings,
@@ -96,6 +120,14 @@ def build_line(
     environment: Mapping[str, str] | None = None,
 ) -> Line:
     """The line of one channel. Raises `ChannelMisconfigured`."""
+    both = settings.get("web")
+    if channel == "push" and isinstance(both, Mapping) and settings.get("provider") != "webpush":
+        bare = {key: value for key, value in settings.items() if key != "web"}
+        browsers = {"provider": "webpush", **cast(Settings, both)}
+        return ByAddress(
+            build_line(channel, browsers, wire, environment),
+            build_line(channel, bare, wire, environment),
+        )
     name = settings.get("provider")
     if not isinstance(name, str) or name not in SETTINGS:
         known = ", ".join(sorted(SETTINGS))
@@ -107,8 +139,13 @@ def build_line(
         decoded = decode(name, given, environment or {})
         if isinstance(decoded, SmtpSettings):
             return SmtpLine(Smtp(decoded))
-        guard = Guard(decoded.allowed_networks) if isinstance(decoded, WebhookSettings) else None
-        return HttpLine(_OVER_HTTP[name][1](decoded), wire, guard)
+        adapter = _OVER_HTTP[name][1](decoded)
+        # Where others choose the address, it must not lie in our own network.
+        guard = None
+        if isinstance(decoded, WebhookSettings | WebPushSettings):
+            guard = Guard(decoded.allowed_networks)
+        login = adapter.login if isinstance(adapter, Fcm) else None
+        return HttpLine(adapter, wire, guard, login)
     except (msgspec.ValidationError, ChannelMisconfigured, ValueError) as error:
         raise ChannelMisconfigured(f"{channel}, {name}: {error}") from error
 

@@ -17,6 +17,7 @@ import ssl
 from collections.abc import Callable, Sequence
 
 import httpx
+import msgspec
 
 from segue.channels import limits
 from segue.channels.breaker import Breaker
@@ -32,8 +33,10 @@ from segue.channels.letter import (
     unknown,
     unrenderable,
 )
+from segue.channels.login import Login, Token
 from segue.errors import BadAddress, Unsupported
 from segue.hosts.ports import Outcome
+from segue.kernel.values import Instant
 
 Resolve = Callable[[str, int], Sequence[str]]
 
@@ -101,8 +104,15 @@ class Wire:
 class HttpLine:
     """Carries letters to one provider over HTTP."""
 
-    def __init__(self, adapter: Adapter, wire: Wire, guard: "Guard | None" = None) -> None:
+    def __init__(
+        self,
+        adapter: Adapter,
+        wire: Wire,
+        guard: "Guard | None" = None,
+        login: Login | None = None,
+    ) -> None:
         self.adapter = adapter
+        self._key = Key(login, wire) if login is not None else None
         self._wire = wire
         self._guard = guard
         self._breaker = Breaker()
@@ -125,6 +135,14 @@ class HttpLine:
         if seconds:
             return in_trouble(self.adapter.name, seconds)
         try:
+            if self._key is not None:
+                request = await self._key.used(request, letter.at, now())
+        except (httpx.HTTPError, ValueError) as error:
+            # No token, so nothing was sent: whoever gives them is away, or our key is wrong.
+            self._breaker.failed(now())
+            self._breaker.ended()
+            return try_later(self._words(error))
+        try:
             reply = await self._wire.exchange(request, self._guard)
         except Forbidden as error:
             return refused(str(error))
@@ -146,6 +164,8 @@ class HttpLine:
         return self._interpret(reply, now())
 
     def _interpret(self, reply: Reply, now: float) -> Outcome:
+        if reply.status == 401 and self._key is not None:
+            self._key.forget()
         if reply.status >= 500:
             self._breaker.failed(now)
         else:
@@ -167,6 +187,33 @@ class HttpLine:
 
     def _words(self, error: Exception) -> str:
         return f"{self.adapter.name}: {type(error).__name__}: {error}"
+
+
+class Key:
+    """A provider's token, asked for when it is needed and kept while it is good."""
+
+    def __init__(self, login: Login, wire: Wire) -> None:
+        self._login = login
+        self._wire = wire
+        self._token: Token | None = None
+        self._until = 0.0
+        self._asking = asyncio.Lock()
+
+    async def used(self, request: Request, at: Instant, now: float) -> Request:
+        """The request with its token. Raises what `httpx` raises, and `ValueError`."""
+        async with self._asking:
+            if self._token is None or now >= self._until:
+                reply = await self._wire.exchange(self._login.compose(at))
+                self._token = self._login.interpret(reply)
+                self._until = now + max(self._token.seconds - limits.TOKEN_SECONDS_LEFT, 0)
+            header = self._token.header.reveal()
+        return msgspec.structs.replace(
+            request, headers={**request.headers, "Authorization": header}
+        )
+
+    def forget(self) -> None:
+        """It was refused."""
+        self._token = None
 
 
 class Guard:

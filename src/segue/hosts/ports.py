@@ -36,11 +36,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     accepted    the provider took it; `provider_id` is its name for it
     try_later   it did not, but may: tried again by the retry rule; `after_ms` if it said when
     refused     it never will on this channel: the next channel is tried
+    unreachable the address is dead for good: as refused, and it is not used again
     unrenderable  a template error: the message is stopped, nothing else
     unknown     it may have been taken (a time-out after the body was sent): never sent again
     """
 
-    result: OneOf["accepted", "try_later", "refused", "unrenderable", "unknown"]
+    result: OneOf["accepted", "try_later", "refused", "unreachable", "unrenderable", "unknown"]
     detail: str = ""
     provider_id: str = ""
     after_ms: int = 0

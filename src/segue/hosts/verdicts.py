@@ -92,6 +92,8 @@ def judge(row: QueuedSend, outcome: Outcome, now: Instant, resent: bool = False)
             return _again(row, outcome, now)
         case "refused":
             return _ended(row, now, "dead", "failed", "provider_refused", outcome.detail, True)
+        case "unreachable":
+            return _bounced(row, outcome, now)
         case "unrenderable":
             return _ended(row, now, "dead", "failed", "template", outcome.detail, False)
         case "unknown":
@@ -117,11 +119,19 @@ def _again(row: QueuedSend, outcome: Outcome, now: Instant) -> Verdict:
     return Verdict(settlement, _report(row, "deferred", "", True))
 
 
+def _bounced(row: QueuedSend, outcome: Outcome, now: Instant) -> Verdict:
+    ended = _ended(row, now, "dead", "bounced", "bounced", outcome.detail, True)
+    if ended.report is None or not isinstance(row.effect, Send):
+        return ended
+    said = msgspec.structs.replace(ended.report, address=row.effect.address)
+    return Verdict(ended.settlement, said)
+
+
 def _ended(
     row: QueuedSend,
     now: Instant,
     state: OneOf["dead", "unknown"],
-    told: OneOf["failed", "unknown"],
+    told: OneOf["failed", "bounced", "unknown"],
     reason: str,
     detail: str,
     permanent: bool,
@@ -132,7 +142,7 @@ def _ended(
 
 def _report(
     row: QueuedSend,
-    outcome: OneOf["accepted", "deferred", "failed", "unknown"],
+    outcome: OneOf["accepted", "deferred", "failed", "bounced", "unknown"],
     reason: str,
     permanent: bool,
 ) -> Reported | None:
