@@ -1,0 +1,332 @@
+"""The auditor's own reading of conditions: every one recounted from the whole log, each time.
+
+Rule 1: nothing is folded, indexed or remembered. An aggregate walks the customer's whole log.
+Rule 2: missing values, comparisons and windows as `docs/concepts/semantics.md` says, written a
+    second time; the shapes of `kernel/expression.py` are read as data.
+Rule 3: what this reader does not know raises, so that no world is passed unread.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from math import fsum
+from typing import TYPE_CHECKING
+
+from segue.kernel import expression as ex
+from segue.kernel.inputs import Event
+from segue.kernel.values import Record, Value
+from segue.sim import auditor_calendar as calendar
+
+if TYPE_CHECKING:
+    from segue.sim.auditor_life import Life
+
+HANDED = ("accepted", "delivered", "unknown", "shown")
+
+
+class View:
+    """What a condition sees: a life at an instant, what happened, and for which run."""
+
+    __slots__ = ("context", "entry", "event", "life", "message", "now", "vars")
+
+    def __init__(self, life: "Life", now: int, event: Event | None = None) -> None:
+        self.life = life
+        self.now = now
+        self.event = event
+        self.context: Record = event.context if event is not None else {}
+        self.entry: Record = {}
+        self.vars: Record = {}
+        self.message: Record = {}
+
+
+def holds(one: ex.Expression, view: View) -> bool:
+    """Only `true` holds."""
+    return value_of(one, view) is True
+
+
+def value_of(one: ex.Expression, view: View) -> Value:
+    """What an expression comes to."""
+    life, now = view.life, view.now
+    match one:
+        case ex.Literal(value=value):
+            return value
+        case ex.Many(items=items):
+            return [value_of(item, view) for item in items]
+        case ex.Path(root=root, keys=keys):
+            return _at(_root(root, view), keys)
+        case ex.Compare(op=op, left=left, right=right):
+            return _compared(op, value_of(left, view), value_of(right, view))
+        case ex.All(parts=parts):
+            return all(holds(part, view) for part in parts)
+        case ex.Any(parts=parts):
+            return any(holds(part, view) for part in parts)
+        case ex.Not(part=part):
+            return not holds(part, view)
+        case ex.Choice(when=when, then=then, otherwise=otherwise):
+            return value_of(then if holds(when, view) else otherwise, view)
+        case ex.Arithmetic(op=op, left=left, right=right):
+            return _combined(op, value_of(left, view), value_of(right, view))
+        case ex.Aggregate():
+            return _aggregate(one, life, now)
+        case ex.Sequence():
+            return _sequence(one, life, now)
+        case ex.InSegment(segment=segment):
+            return segment in life.segments
+        case ex.InJourney(journey=journey):
+            return any(run.journey == journey for run in life.runs)
+        case ex.Touched():
+            return sum(1 for _ in touches(one, life, now))
+        case ex.Consented(channel=channel, topic=topic):
+            return life.consent(channel, topic) == "granted"
+        case ex.Holds(group=group):
+            return any(g.group == group and g.alive(now) for g in life.grants)
+        case ex.Function() | ex.Pattern():
+            raise NotImplementedError(f"the auditor does not read {type(one).__name__}")
+
+
+def _root(root: str, view: View) -> Value:
+    life, now, event = view.life, view.now, view.event
+    match root:
+        case "properties":
+            return event.properties if event else None
+        case "event":
+            return {"name": event.name, "kind": event.kind, "live": event.live} if event else None
+        case "traits":
+            return life.traits
+        case "context":
+            return view.context
+        case "entry":
+            return view.entry
+        case "vars":
+            return view.vars
+        case "message":
+            return view.message
+        case "profile":
+            return {
+                "known": bool(life.users),
+                "sessions": life.sessions,
+                "orders": life.orders,
+            }
+        case "session":
+            return life.session.seen() if life.session else None
+        case "local":
+            wall = calendar.shown(life.tz(), now)
+            return {
+                "hour": wall.hour,
+                "weekday": wall.isoweekday(),
+                "day": wall.day,
+                "month": wall.month,
+            }
+        case _:
+            raise NotImplementedError(f"the auditor does not read {root}")
+
+
+def _at(value: Value, keys: Sequence[str | int]) -> Value:
+    for key in keys:
+        if isinstance(value, dict) and isinstance(key, str):
+            value = value.get(key)
+        elif isinstance(value, list | tuple) and isinstance(key, int) and key < len(value):
+            value = value[key]
+        else:
+            return None
+    return value
+
+
+def _sort(value: Value) -> str:
+    """Its kind: only values of one kind are compared."""
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int | float):
+        return "number"
+    return type(value).__name__
+
+
+def same(left: Value, right: Value) -> bool:
+    """Equal, of one kind, and neither missing."""
+    return left is not None and right is not None and _sort(left) == _sort(right) and left == right
+
+
+def _compared(op: str, left: Value, right: Value) -> bool:
+    match op:
+        case "==":
+            return same(left, right)
+        case "!=":
+            return not same(left, right)
+        case "in" | "not in":
+            inside = left is not None and (
+                (isinstance(right, str) and isinstance(left, str) and left in right)
+                or (isinstance(right, list | tuple) and any(same(left, one) for one in right))
+            )
+            return inside == (op == "in")
+        case _:
+            pass
+    numbers = _sort(left) == _sort(right) == "number"
+    texts = isinstance(left, str) and isinstance(right, str)
+    if not numbers and not texts:
+        return False
+    ways: dict[str, Callable[[object, object], bool]] = {
+        "<": lambda a, b: a < b,  # type: ignore[operator]
+        "<=": lambda a, b: a <= b,  # type: ignore[operator]
+        ">": lambda a, b: a > b,  # type: ignore[operator]
+        ">=": lambda a, b: a >= b,  # type: ignore[operator]
+    }
+    return ways[op](left, right)
+
+
+def _combined(op: str, left: Value, right: Value) -> Value:
+    if _sort(left) != "number" or _sort(right) != "number":
+        return None
+    assert isinstance(left, int | float)
+    assert isinstance(right, int | float)
+    match op:
+        case "+":
+            return left + right
+        case "-":
+            return left - right
+        case "*":
+            return left * right
+        case _:
+            if right == 0:
+                return None
+            return left / right if op == "/" else left // right if op == "//" else left % right
+
+
+# ── history ─────────────────────────────────────────────────────────────────────────
+
+
+def matching(stream: ex.Stream, life: "Life") -> list[tuple[int, Value]]:
+    """The stream's events of the whole log: when each happened, and the value taken of it.
+
+    The same walk over the same log is not made twice; a longer log is walked from its start.
+    """
+    known = life.walked.get(id(stream))
+    if known is None or known[0] != len(life.log):
+        known = life.walked[id(stream)] = (len(life.log), list(_walk(stream, life)))
+    return known[1]
+
+
+def _walk(stream: ex.Stream, life: "Life") -> Iterator[tuple[int, Value]]:
+    for event, arrived_at in life.log:
+        if stream.events and event.name not in stream.events:
+            continue
+        view = View(life, arrived_at, event)
+        if stream.where is not None and not holds(stream.where, view):
+            continue
+        taken: Value = None
+        if stream.of is not None:
+            taken = value_of(stream.of, view)
+            if not isinstance(taken, bool | int | float | str):
+                continue
+        yield event.at, taken
+
+
+def _aggregate(one: ex.Aggregate, life: "Life", now: int) -> Value:
+    found = matching(one.stream, life)
+    if one.within_ms is not None:
+        found = [(at, value) for at, value in found if now - one.within_ms < at <= now]
+    match one.fold:
+        case "count":
+            return len(found)
+        case "since":
+            return now - max(at for at, _ in found) if found else None
+        case "distinct":
+            return len({(_sort(value), value) for _, value in found})
+        case "first" | "last":
+            if not found:
+                return None
+            edge = (min if one.fold == "first" else max)(at for at, _ in found)
+            if one.stream.of is None:
+                return edge
+            # At one instant the value with the larger JSON is both first and last.
+            return max((value for at, value in found if at == edge), key=_canonical)
+        case _:
+            numbers = [float(v) for _, v in found if _sort(v) == "number"]  # type: ignore[arg-type]
+    match one.fold:
+        case "sum":
+            return fsum(numbers) if numbers else 0
+        case "avg":
+            return fsum(numbers) / len(numbers) if numbers else None
+        case "min":
+            return min(numbers, default=None)
+        case _:
+            return max(numbers, default=None)
+
+
+def _canonical(value: Value) -> bytes:
+    import msgspec
+
+    return msgspec.json.encode(value, order="sorted")
+
+
+def _sequence(one: ex.Sequence, life: "Life", now: int) -> bool:
+    """Try every choice of events, one per stage."""
+    lines = [
+        sorted(at for at, _ in matching(stage, life) if now - one.over_ms < at)
+        for stage in one.stages
+    ]
+    between = [at for stream in one.without for at, _ in matching(stream, life)]
+
+    def follow(place: int, first: int, at: int) -> bool:
+        if place == len(lines):
+            return at - first <= one.within_ms and not any(first < b < at for b in between)
+        return any(follow(place + 1, first, later) for later in lines[place] if later > at)
+
+    return any(follow(1, first, first) for first in lines[0])
+
+
+def touches(one: ex.Touched, life: "Life", now: int) -> Iterator[int]:
+    """When messages reached the customer, as the condition counts it."""
+    for line in life.lines:
+        if one.messages and line.message not in one.messages:
+            continue
+        if one.channels and line.channel not in one.channels:
+            continue
+        match one.state:
+            case "received":
+                at = line.at if line.state in HANDED else None
+            case "shown":
+                at = line.at if line.state == "shown" else None
+            case "clicked":
+                at = line.clicked_at
+            case _:
+                at = line.dismissed_at
+        if at is not None and (one.within_ms is None or now - one.within_ms < at <= now):
+            yield at
+
+
+# ── when an answer may change by time alone ─────────────────────────────────────────
+
+
+def spans(one: object) -> Iterator[int]:
+    """How long after an event, or a line of the ledger, an answer may change."""
+    match one:
+        case ex.Compare(
+            left=ex.Aggregate(fold="since") as left, right=ex.Literal(value=int(bound))
+        ):
+            yield from (bound, bound + 1)
+            yield from spans(left)
+            return
+        case ex.Aggregate(within_ms=int(within_ms)) | ex.Touched(within_ms=int(within_ms)):
+            yield within_ms
+        case ex.Sequence(over_ms=over_ms):
+            yield over_ms
+        case _:
+            pass
+    for part in _parts(one):
+        yield from spans(part)
+
+
+def reads_clock(one: object) -> bool:
+    """Whether a condition looks at the wall clock."""
+    if isinstance(one, ex.Path) and one.root == "local":
+        return True
+    return any(reads_clock(part) for part in _parts(one))
+
+
+def _parts(one: object) -> Iterator[object]:
+    if isinstance(one, tuple | list):
+        yield from one
+    elif isinstance(one, dict):
+        yield from one.values()
+    elif hasattr(one, "__struct_fields__"):
+        for name in one.__struct_fields__:
+            part = getattr(one, name)
+            if isinstance(part, tuple | list | dict) or hasattr(part, "__struct_fields__"):
+                yield part

@@ -1,0 +1,125 @@
+"""What a world's tape holds: all that went in and all that came out, in order, as plain facts.
+
+The recorder (`faults.py`) writes it, the auditor reads it; neither knows the other. Of a saved
+profile only its id is on the tape: what the host believes is no evidence.
+"""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from segue.kernel.effects import Effect
+from segue.kernel.inputs import Asked, Called, Consented, Event, Reported
+from segue.kernel.plan import Plan
+from segue.kernel.trace import Note
+
+Input: TypeAlias = Event | Asked | Reported | Consented | Called
+
+
+@dataclass(frozen=True)
+class Given:
+    """One arrival: what was said, and whose it was said to be."""
+
+    said: Input
+    profile: str = ""
+    user_id: str = ""
+    anonymous_id: str = ""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What one commit saved for one customer."""
+
+    profile: str
+    absorbed: tuple[str, ...]
+    events: tuple[Event, ...]
+    effects: tuple[Effect, ...]
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True)
+class Published:
+    """A program came into force."""
+
+    at: int
+    name: str
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Committed:
+    """One commit: what it answered, and what it saved."""
+
+    at: int
+    wakes: tuple[str, ...]
+    adopts: tuple[str, ...]
+    given: tuple[Given, ...]
+    kept: tuple[Kept, ...]
+    set_aside: int
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """Sends left the queue."""
+
+    at: int
+    sends: tuple[tuple[str, str], ...]
+    """(profile, send id) each."""
+
+
+@dataclass(frozen=True)
+class Handed:
+    """A provider got a message, and what it answered; `safe` says that it knows repeated keys."""
+
+    at: int
+    send: str
+    channel: str
+    outcome: str
+    safe: bool
+
+
+@dataclass(frozen=True)
+class Down:
+    """The host stood still (crashed, or its disk was full) from one instant to another."""
+
+    since: int
+    until: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """A client's event was answered."""
+
+    at: int
+    event: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Memberships as the store held them at an instant, by customer."""
+
+    at: int
+    members: dict[str, frozenset[str]]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The end of a world: what the store's log and queue hold."""
+
+    at: int
+    log: tuple[tuple[str, str], ...]
+    """(event id, profile) of each accepted event, emitted ones aside."""
+    open_sends: tuple[str, ...]
+
+
+Entry: TypeAlias = Published | Committed | Claimed | Handed | Down | Told | Looked | Ended
+
+
+@dataclass
+class Tape:
+    """A world's record, and what it was sent."""
+
+    entries: list[Entry] = field(default_factory=list)
+    sent: dict[str, bool] = field(default_factory=dict)
+    """Every event id that a client sent: whether it can be stored at all."""

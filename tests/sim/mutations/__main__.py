@@ -1,0 +1,76 @@
+"""Plant each bug in a copy of the source and let the swarm look for it: `make mutations`.
+
+Prints a line per bug: the seed that found it and the promise it broke, or that it lived.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from planted import PLANTED, Mutation
+
+SOURCE = Path(__file__).parents[3] / "src"
+
+
+def plant(mutation: Mutation, folder: Path) -> str:
+    """A copy of the source with the bug in it; what is wrong with the patch, if anything."""
+    shutil.copytree(SOURCE / "segue", folder / "segue", ignore=shutil.ignore_patterns("*.pyc"))
+    file = folder / "segue" / mutation.file
+    text = file.read_text("utf-8")
+    if text.count(mutation.old) != 1:
+        return f"its text stands {text.count(mutation.old)} times in {mutation.file}"
+    file.write_text(text.replace(mutation.old, mutation.new), "utf-8")
+    return ""
+
+
+def hunt(mutation: Mutation, worlds: int, first: int) -> tuple[Mutation, str, str]:
+    """(bug, how it was caught or nothing, what went wrong with the hunt or nothing)."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if wrong := plant(mutation, folder):
+            return mutation, "", wrong
+        command = [sys.executable, "-m", "segue.sim.run", "--worlds", str(worlds)]
+        command += ["--first", str(first), "--processes", "1", "--stop-at", "1"]
+        done = subprocess.run(
+            command,
+            env={**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if found := re.search(r"^seed (\d+): (\w+)", done.stdout, re.MULTILINE):
+        return mutation, f"seed {found[1]} {found[2]}", ""
+    wrong = "" if "violations 0" in done.stdout else done.stderr[-300:]
+    return mutation, "", wrong
+
+
+def main() -> int:
+    """Hunt them all, or those whose name holds a text."""
+    parser = argparse.ArgumentParser(prog="mutations")
+    parser.add_argument("--worlds", type=int, default=1_000)
+    parser.add_argument("--first", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("names", nargs="*")
+    chosen = parser.parse_args()
+    wanted = [m for m in PLANTED if not chosen.names or any(n in m.name for n in chosen.names)]
+    caught = 0
+    with ThreadPoolExecutor(chosen.processes) as pool:
+        for mutation, how, wrong in pool.map(
+            lambda m: hunt(m, chosen.worlds, chosen.first), wanted
+        ):
+            caught += bool(how)
+            print(f"{how or wrong or 'LIVED':<24} {mutation.name}", flush=True)
+    print(f"{caught} of {len(wanted)} planted bugs caught")
+    return int(caught < len(wanted))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

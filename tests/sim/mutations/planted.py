@@ -1,0 +1,269 @@
+"""Bugs to plant: each a small change to a copy of the source, which the swarm has to find.
+
+Rule: a text stands exactly once in its file; where the source has moved on, the runner says so.
+"""
+
+from typing import NamedTuple
+
+
+class Mutation(NamedTuple):
+    """A bug: what it is, the file below `segue`, the text, and what stands there instead."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+PLANTED = (
+    Mutation(
+        "a cap admits one more",
+        "kernel/policies.py",
+        "if len(taken) < cap.most:",
+        "if len(taken) <= cap.most:",
+    ),
+    Mutation(
+        "a cap counts what failed",
+        "kernel/policies.py",
+        'COUNTED_NOT = ("failed", "cancelled")',
+        'COUNTED_NOT = ("cancelled",)',
+    ),
+    Mutation(
+        "a cap's window is closed on the wrong side",
+        "kernel/policies.py",
+        "inside = line.at > since",
+        "inside = line.at >= since",
+    ),
+    Mutation(
+        "a gap is a millisecond too long",
+        "kernel/policies.py",
+        "if last is None or last + gap.least_ms <= now:",
+        "if last is None or last + gap.least_ms < now:",
+    ),
+    Mutation(
+        "quiet hours are in UTC",
+        "kernel/arbiter.py",
+        "turn.program.quiet_hours, c, turn.now, turn.scene.zone, turn.profile.draw_key",
+        "turn.program.quiet_hours, c, turn.now, turn.program.zones['UTC'], turn.profile.draw_key",
+    ),
+    Mutation(
+        "a hold by quiet hours is not paced",
+        "kernel/policies.py",
+        "if policy.pace_ms:",
+        "if policy.pace_ms < 0:",
+    ),
+    Mutation(
+        "a window of history is closed on the wrong side",
+        "kernel/history.py",
+        "        leaves_at = times[from_end] + window_ms\n        if leaves_at <= scene.now:",
+        "        leaves_at = times[from_end] + window_ms\n        if leaves_at < scene.now:",
+    ),
+    Mutation(
+        "a sequence takes two events of one instant",
+        "kernel/history.py",
+        "        index = bisect_right(times, at)\n        if index == len(times):\n            return None",
+        "        index = bisect_right(times, at - 1)\n"
+        "        if index == len(times):\n            return None",
+    ),
+    Mutation(
+        "a sequence forgets what must not come between",
+        "kernel/history.py",
+        "            if any(_strictly_inside(times, first, last) for times in between):",
+        "            if False and between:",
+    ),
+    Mutation(
+        "an exit is not asked",
+        "kernel/journeys.py",
+        "        if walk.met(turn, leave, event):",
+        "        if event is None and walk.met(turn, leave, event):",
+    ),
+    Mutation(
+        "an exit withdraws nothing",
+        "kernel/walk.py",
+        '    if reason != "completed":\n        ledger.withdraw',
+        '    if reason == "goal":\n        ledger.withdraw',
+    ),
+    Mutation(
+        "a goal is not bound to its time",
+        "kernel/walk.py",
+        "if turn.now > run.goal_until or not met",
+        "if not met",
+    ),
+    Mutation(
+        "a stronger path withdraws nothing",
+        "kernel/journeys.py",
+        "turn, run.id, linked.inside[place.adapt],",
+        "turn, run.id, frozenset(('nothing',)),",
+    ),
+    Mutation(
+        "an adaptive branch moves down",
+        "kernel/journeys.py",
+        "(way < place.way and not branch.node.both_ways)",
+        "(way < place.way and branch.node.both_ways)",
+    ),
+    Mutation(
+        "a path is left after it committed",
+        "kernel/journeys.py",
+        "if place.adapt in run.committed or not isinstance(branch.node, plan.Adapt):",
+        "if not isinstance(branch.node, plan.Adapt):",
+    ),
+    Mutation(
+        "a hold is released without being decided afresh",
+        "kernel/arbiter.py",
+        "        verdict = hearing.consider(channels_of(journey, proposal))",
+        "        verdict = hearing.consider(channels_of(journey, proposal))\n"
+        '        if proposal.reason not in ("", "retry") and verdict.outcome == "denied":\n'
+        '            verdict = Verdict("admitted", channels_of(journey, proposal)[0], "", NEVER, ())',
+    ),
+    Mutation(
+        "expiry is ignored",
+        "kernel/arbiter.py",
+        "if self.one.expires_at <= self.turn.now:",
+        "if self.one.expires_at < 0:",
+    ),
+    Mutation(
+        "a timed hold may outlast the expiry",
+        "kernel/arbiter.py",
+        "by.until >= self.one.expires_at and by.reason in TIMED",
+        "by.until > self.one.expires_at + 3_600_000 and by.reason in TIMED",
+    ),
+    Mutation(
+        "consent is granted where the workspace denies it",
+        "kernel/arbiter.py",
+        'default = program.workspace.consent_default.get(channel, "granted")',
+        'default = "granted"',
+    ),
+    Mutation(
+        "the loosest consent wins",
+        "kernel/predicate.py",
+        'next((state for state in ("denied", "pending", "granted") if state in said), default)',
+        'next((state for state in ("granted", "pending", "denied") if state in said), default)',
+    ),
+    Mutation(
+        "withdrawn consent lets the queue go on",
+        "kernel/step.py",
+        '            ledger.cancel(turn, line, "no_consent")',
+        "            pass",
+    ),
+    Mutation(
+        "a holdout is drawn anew by message",
+        "kernel/policies.py",
+        '        out = chance.share(stream, profile.draw_key, "", policy.share)',
+        '        out = chance.share(stream, profile.draw_key, "again", policy.share)',
+    ),
+    Mutation(
+        "a holdout is lost in a merge",
+        "kernel/merge.py",
+        "if stream.startswith(policies.HOLDOUT) and policies.HELD_OUT in drawn:",
+        'if stream.startswith("nothing") and policies.HELD_OUT in drawn:',
+    ),
+    Mutation(
+        "a merge drops the other's ledger",
+        "kernel/merge.py",
+        "sorted([*mine.ledger, *other.ledger], key",
+        "sorted([*mine.ledger], key",
+    ),
+    Mutation(
+        "a merge takes the looser consent",
+        "kernel/merge.py",
+        "return min(one, other, key=lambda c: (-STRICTNESS[c.state], c.at, c.source))",
+        "return max(one, other, key=lambda c: (-STRICTNESS[c.state], c.at, c.source))",
+    ),
+    Mutation(
+        "a merge keeps two runs of one journey",
+        "kernel/merge.py",
+        "if (run.journey, run.key) not in taken:",
+        "if (run.id, run.key) not in taken:",
+    ),
+    Mutation(
+        "competing incentives are not excluded",
+        "kernel/arbiter.py",
+        "return group == other or any(",
+        "return any(",
+    ),
+    Mutation(
+        "a better deal is offered at once",
+        "kernel/arbiter.py",
+        "if held.journey != c.journey and held.worth < incentive.worth:",
+        "if held.journey != c.journey and held.worth > incentive.worth:",
+    ),
+    Mutation(
+        "what was bought is still promoted",
+        "kernel/step.py",
+        '            ledger.cancel(turn, line, "bought")',
+        "            pass",
+    ),
+    Mutation(
+        "an open offer does not hold messages",
+        "kernel/ledger.py",
+        "(offer for offer in profile.offers if offer.shown_at != NEVER), None)",
+        "(offer for offer in profile.offers if offer.shown_at < 0), None)",
+    ),
+    Mutation(
+        "a checkout holds nothing",
+        "kernel/arbiter.py",
+        "if session is None or session.checkout_at == NEVER:",
+        "if session is None or session.checkout_at != NEVER:",
+    ),
+    Mutation(
+        "a fallback goes under the same id",
+        "kernel/arbiter.py",
+        'return f"{proposal.id}~{len(proposal.tried)}" if proposal.tried else proposal.id',
+        "return proposal.id",
+    ),
+    Mutation(
+        "a bounce does not end the address",
+        "kernel/arbiter.py",
+        "if profile.unreachable.get(c.channel) == address:",
+        "if profile.unreachable.get(c.channel) == c.channel:",
+    ),
+    Mutation(
+        "a reload counts again",
+        "kernel/placements.py",
+        "    if not again:\n        ledger.write(",
+        "    if True:\n        ledger.write(",
+    ),
+    Mutation(
+        "re-entry is never refused",
+        "kernel/journeys.py",
+        "journey.reentry_ms < 0 or before.last_at + journey.reentry_ms > turn.now",
+        "journey.reentry_ms < 0 and before.last_at + journey.reentry_ms > turn.now",
+    ),
+    Mutation(
+        "a late event counts when it arrived",
+        "kernel/features.py",
+        "_trace(profile.trails, stream, event.at, value, scene.now):",
+        "_trace(profile.trails, stream, scene.now, value, scene.now):",
+    ),
+    Mutation(
+        "the wake-up forgets segments",
+        "kernel/step.py",
+        "        earliest = min(earliest, *profile.segments_due.values())",
+        "        pass",
+    ),
+    Mutation(
+        "a session ends one millisecond late",
+        "kernel/session.py",
+        "profile.session.last_at + rules.session_ms <= now",
+        "profile.session.last_at + rules.session_ms < now",
+    ),
+    Mutation(
+        "repeated events count again",
+        "hosts/batch.py",
+        "if given.id in self._accepted:",
+        "if not given.id:",
+    ),
+    Mutation(
+        "a claim is not told",
+        "hosts/batch.py",
+        "        for claim in work.claims:\n",
+        "        for claim in ():\n",
+    ),
+    Mutation(
+        "what may have been sent is sent again",
+        "hosts/verdicts.py",
+        '        case "unknown":\n            return lost(row, now, outcome.detail)',
+        '        case "unknown":\n            return _again(row, outcome, now)',
+    ),
+)
+"""Every one of them must be caught."""
