@@ -551,7 +551,11 @@ def data_for(
         "properties": event,
         "entry": run.entry if run else {},
         "vars": dict(run.vars) if run else {},
-        "profile": {"id": profile.id, "zone": profile.zone or turn.program.workspace.zone},
+        "profile": {
+            "id": profile.id,
+            "zone": profile.zone or turn.program.workspace.zone,
+            **({"simulated": True} if profile.simulated else {}),
+        },
         "message": {"name": linked.message.name, "topic": linked.message.topic},
         "incentive": incentives.describe(turn, linked.message.incentive, proposal_id),
         "now": turn.now,

@@ -71,6 +71,8 @@ class ChangeAudience(msgspec.Struct, frozen=True, kw_only=True, tag="audience"):
     audience: str
     change: OneOf["add", "remove"]
     data: Record
+    simulated: bool = False
+    """The customer is simulated (also below): it must reach nobody."""
 
 
 class CallWebhook(msgspec.Struct, frozen=True, kw_only=True, tag="call"):
@@ -79,6 +81,7 @@ class CallWebhook(msgspec.Struct, frozen=True, kw_only=True, tag="call"):
     id: str
     webhook: str
     body: Record
+    simulated: bool = False
 
 
 class AssignTask(msgspec.Struct, frozen=True, kw_only=True, tag="assign"):
@@ -88,6 +91,7 @@ class AssignTask(msgspec.Struct, frozen=True, kw_only=True, tag="assign"):
     title: str
     to: str
     details: Record
+    simulated: bool = False
 
 
 class CouponMove(msgspec.Struct, frozen=True, array_like=True):

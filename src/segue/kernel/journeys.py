@@ -131,11 +131,7 @@ def watch(turn: Turn, event: Event | None) -> None:
         linked = turn.program.journey(run.program, run.journey)
         if linked is None:
             walk.finish(turn, run, "step_gone", run.step)
-            continue
-        if run.step not in linked.nodes:
-            walk.finish(turn, run, "step_gone", run.step)
-            continue
-        if _concerned(turn, linked, run, event):
+        elif _concerned(turn, linked, run, event):
             _watch_one(turn, linked, run, event)
 
 

@@ -51,6 +51,7 @@ def absorb(turn: Turn, other: Profile) -> None:
     mine.draw_key = min(_age(mine), _age(other))[1]
     mine.orders += other.orders
     mine.ordered_at = max(mine.ordered_at, other.ordered_at)
+    mine.simulated = _simulated(mine, other)
     mine.first_seen_at = min(mine.first_seen_at, other.first_seen_at)
     mine.last_seen_at = max(mine.last_seen_at, other.last_seen_at)
     _runs(turn, other)
@@ -179,3 +180,9 @@ def _runs(turn: Turn, other: Profile) -> None:
             )
         )
     turn.profile.runs = kept
+
+
+def _simulated(one: Profile, other: Profile) -> bool:
+    """Real if one of them is, else simulated if one is; one without events is neither."""
+    real = any(each.last_seen_at and not each.simulated for each in (one, other))
+    return not real and (one.simulated or other.simulated)

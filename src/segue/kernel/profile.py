@@ -260,6 +260,8 @@ class Profile(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Conversions, whoever reported them."""
     ordered_at: Instant = Instant(0)
     """When the last of them happened; 0 where there is none."""
+    simulated: bool = False
+    """Nobody real is behind it: its first event said so. What it leads to never leaves."""
 
 
 def create(profile_id: ProfileId, now: Instant) -> Profile:

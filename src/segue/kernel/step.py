@@ -201,6 +201,8 @@ def _happen(turn: Turn, event: Event) -> None:
 def _know(turn: Turn, event: Event) -> None:
     """Who it is, where, and what `identify` says of them."""
     profile = turn.profile
+    if not profile.last_seen_at and event.context.get("simulated") is True:
+        profile.simulated = True
     profile.last_seen_at = max(profile.last_seen_at, turn.now)
     profile.first_seen_at = min(profile.first_seen_at, turn.now)
     _remember(profile.user_ids, event.user_id)
@@ -405,16 +407,3 @@ def wake_at(program: Program, profile: Profile) -> Instant:
     for grant in profile.grants:
         earliest = min(earliest, incentives.due_at(grant))
     return Instant(earliest)
-
-
-def fold_all(
-    program: Program, profile: Profile, inputs: Sequence[tuple[Input, Instant]]
-) -> tuple[list[Effect], list[Note]]:
-    """Answer inputs one after another; what a test or a replay of one profile needs."""
-    effects: list[Effect] = []
-    notes: list[Note] = []
-    for said, now in inputs:
-        answer = step(program, profile, said, now)
-        effects.extend(answer.effects)
-        notes.extend(answer.trace)
-    return effects, notes

@@ -72,20 +72,6 @@ def _same(left: Value, right: Value) -> bool:
     return (left is None and right is None) or equal(left, right)
 
 
-def ordered(left: Value, right: Value) -> bool:
-    """Whether `<` and its kin mean anything: two numbers, or two texts."""
-    if isinstance(left, str):
-        return isinstance(right, str)
-    if isinstance(left, bool) or isinstance(right, bool):
-        return False
-    return isinstance(left, int | float) and isinstance(right, int | float)
-
-
-def truth(value: Value) -> bool:
-    """Whether a condition that gave this value holds: only `true` does."""
-    return value is True
-
-
 def number(value: Value) -> float | int | None:
     """The value if it is a number, else missing; NaN and infinities are missing too."""
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -94,13 +94,9 @@ def walk(turn: Turn, linked: LinkedJourney, run: Run, start: str) -> None:
         if at == plan.END:
             finish(turn, run, "completed", "")
             return
-        node = linked.nodes.get(at)
-        if node is None:
-            finish(turn, run, "step_gone", at)
-            return
         run.step, run.stepped_at = at, turn.now
         run.visits[at] = run.visits.get(at, 0) + 1
-        at = _take(turn, linked, run, node)
+        at = _take(turn, linked, run, linked.nodes[at])
     finish(turn, run, "endless", run.step)
 
 
@@ -175,7 +171,7 @@ def _take(turn: Turn, linked: LinkedJourney, run: Run, at: LinkedNode) -> str | 
             _propose(turn, run, node.message)
             return PARKED
         case plan.Show():
-            _offer(turn, linked, run, node)
+            _offer(turn, run, node)
             return node.next
         case plan.Choose():
             return _choose(turn, linked, run, at, node)
@@ -321,13 +317,23 @@ def _act(
                     audience=node.audience,
                     change=node.change,
                     data={key: traits[key] for key in ("email", "phone") if key in traits},
+                    simulated=turn.profile.simulated,
                 )
             )
         case plan.Call():
-            turn.effects.append(CallWebhook(id=effect_id, webhook=node.webhook, body=values))
+            nobody = turn.profile.simulated
+            turn.effects.append(
+                CallWebhook(id=effect_id, webhook=node.webhook, body=values, simulated=nobody)
+            )
         case plan.Assign():
             turn.effects.append(
-                AssignTask(id=effect_id, title=node.title, to=node.to, details=values)
+                AssignTask(
+                    id=effect_id,
+                    title=node.title,
+                    to=node.to,
+                    details=values,
+                    simulated=turn.profile.simulated,
+                )
             )
         case _:
             assert_never(node)
@@ -352,11 +358,9 @@ def _set(turn: Turn, run: Run, values: Record) -> None:
 
 def _proposal(
     turn: Turn, run: Run, message: str, option: str = ""
-) -> tuple[Proposal, LinkedMessage] | None:
-    """A proposal for the step where the run stands; none where the message is gone."""
-    known = turn.program.message(run.program, message)
-    if known is None:
-        return None
+) -> tuple[Proposal, LinkedMessage]:
+    """A proposal for the step where the run stands, and its message."""
+    known = _message(turn, run, message)
     proposal = Proposal(
         id=f"{run.id}:{run.step}:{run.visits[run.step]}",
         run=run.id,
@@ -373,11 +377,15 @@ def _proposal(
     return proposal, known
 
 
-def _offer(turn: Turn, linked: LinkedJourney, run: Run, node: plan.Show) -> None:
+def _message(turn: Turn, run: Run, name: str) -> LinkedMessage:
+    known = turn.program.message(run.program, name)
+    assert known is not None, "the checker has proved that every message named exists"
+    return known
+
+
+def _offer(turn: Turn, run: Run, node: plan.Show) -> None:
     """Let a message stand for its placement."""
-    known = turn.program.message(linked.program, node.message)
-    if known is None:
-        return
+    known = _message(turn, run, node.message)
     offers = turn.profile.offers
     if len(offers) >= limits.OFFERS_MAX:
         ledger.end_offer(turn, offers[0], "offers_max")
@@ -435,19 +443,15 @@ def _choose(
 
 def _admissible(turn: Turn, linked: LinkedJourney, run: Run, option: plan.Option) -> bool:
     """Ask the arbiter about an option without proposing it."""
-    trial = _proposal(turn, run, option.message, option.name)
-    if trial is None:
-        return False
-    proposal, known = trial
+    proposal, known = _proposal(turn, run, option.message, option.name)
     hearing = arbiter.Hearing(turn, known, linked, run, proposal)
     return hearing.consider(option.channels).outcome == "admitted"
 
 
 def _propose(turn: Turn, run: Run, message: str, option: str = "") -> None:
     """Put a message before the arbiter; the run stands at the step until it is answered."""
-    made = _proposal(turn, run, message, option)
-    if made is not None:
-        turn.profile.proposals.append(made[0])
+    proposal, _ = _proposal(turn, run, message, option)
+    turn.profile.proposals.append(proposal)
 
 
 def _draw_option(
