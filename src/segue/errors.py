@@ -175,6 +175,37 @@ class PlanUnreadable(OperatorError):
     hint = "a later release of Segue published it: upgrade, or publish the workspace again"
 
 
+class StepsVanished(DefinitionError):
+    """Runs that were to migrate stand at steps which the new program does not have."""
+
+    code = "DEF301"
+    hint = "keep these steps, give the new ones their ids, or let the runs drain or exit"
+
+    def __init__(self, places: list[str]) -> None:
+        super().__init__("nothing was published; no such step any more: " + "; ".join(places))
+        self.places = places
+
+
+class UnknownMode(DefinitionError):
+    """What becomes of runs was said of a journey that does not exist, or in an unknown word."""
+
+    code = "DEF302"
+    hint = "write NAME=drain, NAME=migrate or NAME=exit, with the name of a journey"
+
+    def __init__(self, journey: str, known: list[str]) -> None:
+        super().__init__(f"{journey!r} is none of: {', '.join(known) or 'no journey'}")
+
+
+class StillCarrying(OperatorError):
+    """The last publication is still being carried out for some profiles."""
+
+    code = "OPS304"
+    hint = "try again in a moment; it goes on by itself"
+
+    def __init__(self, program: str) -> None:
+        super().__init__(f"runs are still being carried over to program {program[:12]}")
+
+
 # ── stores ──────────────────────────────────────────────────────────────────────────
 
 
@@ -369,6 +400,17 @@ class StepFailed(SegueError):
 
     code = "SEG301"
     hint = "report it with what `segue doctor` prints; the input is kept and can be sent again"
+
+
+class CouponCodeWrong(InputError):
+    """A file of coupon codes has a line that is no code; nothing of it was added."""
+
+    code = "INP304"
+    hint = "give it one code a line, as UTF-8 text"
+
+    def __init__(self, file: str, line: int, why: str) -> None:
+        super().__init__(f"{file}:{line}: {why}" if line else f"{file}: {why}")
+        self.line = line
 
 
 class WorkspaceUnreadable(DefinitionError):

@@ -26,6 +26,7 @@ COMMANDS = {
     "backtest": ("backtesting:backtest", "Try a workspace on history, alone or against another."),
     "dead": ("outbox:dead", "List messages that could not be delivered."),
     "retry": ("outbox:retry", "Queue such messages again."),
+    "coupons": ("coupons:coupons", "Add codes to coupon pools, and count them."),
     "doctor": ("doctor:doctor", "Look over the installation."),
 }
 """Every command: where it lives, and what it does."""

@@ -199,6 +199,10 @@ def _message(
 ) -> None:
     if not message.contents:
         sink.report("SEG-E603", form.place, f"message {message.name!r} has no contents")
+    given = form.incentive
+    if given is not None and given.code is not None and given.coupons is not None:
+        told = f"message {message.name!r} has the code {given.code.text!r} and a pool of codes"
+        sink.report("SEG-E609", given.at_key("coupons"), told)
     for channel, fields in message.contents.items():
         place = _content_place(form, channel)
         carries = CHANNELS.get(channel)

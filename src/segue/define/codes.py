@@ -280,6 +280,12 @@ CODES: Mapping[str, Rule] = {
         " customer; or say something new",
         waivable=True,
     ),
+    "SEG-E609": Rule(
+        "A code for everybody, and a pool of codes",
+        "An incentive has one code that all customers share, or names a pool of which each gets"
+        " a code of their own; with both, nobody could tell which one is meant.",
+        "remove `code` or `coupons`",
+    ),
     "SEG-E801": Rule(
         "A test that tests nothing",
         "A test that expects nothing passes whatever happens.",
