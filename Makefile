@@ -23,7 +23,7 @@ ARGS ?=
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.installed .stamps/node .stamps/browser ## Set up all that the other tasks need
+setup: $(VENV)/.installed .stamps/node .stamps/sdk .stamps/browser ## Set up all that the other tasks need
 
 run: $(VENV)/.installed ## Start Segue with an example workspace and simulated shoppers
 	@exec $(BIN)/segue run $(WORKSPACE) $(ARGS)
@@ -63,7 +63,7 @@ release: check test-all ## Build the wheel and the source archive, and try the w
 	$(BIN)/python -m zipfile -t dist/*.whl
 
 clean: ## Remove everything that the tasks made
-	rm -rf $(VENV) .stamps build dist coverage .coverage* $(NODE)/node_modules
+	rm -rf $(VENV) .stamps build dist coverage .coverage* $(NODE)/node_modules web/sdk/node_modules web/sdk/dist
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -85,6 +85,13 @@ $(VENV)/.installed: requirements/dev.txt pyproject.toml
 	@if [ ! -f $(NODE)/package.json ]; then :; \
 	elif ! command -v npm >/dev/null; then echo "npm is not installed: the tests with Node clients are skipped"; \
 	else cd $(NODE) && npm install --no-save --no-fund --no-audit --ignore-scripts --loglevel=error; fi
+	@touch $@
+
+# What the browser SDK is built and tested with; the built file itself is in the repository.
+.stamps/sdk: web/sdk/package.json web/sdk/package-lock.json
+	@mkdir -p .stamps
+	@if ! command -v npm >/dev/null; then echo "npm is not installed: the browser SDK's own tests are skipped"; \
+	else npm --prefix web/sdk ci --no-fund --no-audit --silent; fi
 	@touch $@
 
 # A browser for the end-to-end tests. Installed only where that asks nobody: as root, on Debian.

@@ -10,6 +10,7 @@ Rule 2: the host is started and stopped by whoever wires it, around the server's
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from socket import socket
 from typing import Final
 
 import uvicorn
@@ -135,6 +136,16 @@ def create_app(
     return app
 
 
+class _Server(uvicorn.Server):
+    """Lets open pages go as soon as it is asked to stop: their streams have no end of their own."""
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        state = getattr(self.config.app, "state", None)
+        if state is not None:
+            state.pushes.close()
+        await super().shutdown(sockets)
+
+
 def server(app: Starlette, address: str, port: int) -> uvicorn.Server:
     """A server that is not running yet; `run()` it, or `serve()` it in a loop of one's own."""
     config = uvicorn.Config(
@@ -151,7 +162,7 @@ def server(app: Starlette, address: str, port: int) -> uvicorn.Server:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=5,
     )
-    return uvicorn.Server(config)
+    return _Server(config)
 
 
 def serve(app: Starlette, address: str, port: int) -> None:

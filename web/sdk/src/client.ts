@@ -1,0 +1,261 @@
+// The SDK put together: public calls in, messages and questions out.
+//
+// Rule 1: before consent, where it is required, calls are held in the memory of this page and
+//   nowhere else; they are sent on consent and forgotten without it.
+// Rule 2: events leave before a question is asked, so that its answer knows of them.
+
+import { guard, listen, tellFailures } from "./guard";
+import { live } from "./live";
+import { draw, memory, type Preferences } from "./memory";
+import { context, pageFields, type Fields } from "./messages";
+import { complete, type Kind, type Options } from "./options";
+import { outbox, post } from "./outbox";
+import { placements } from "./placements";
+import { signals } from "./signals";
+
+/** Calls held before consent; beyond, the oldest give way. */
+const HELD_MAX = 100;
+
+/** What a page can say and ask. */
+export interface Segue {
+  page: (name?: string | Fields, fields?: Fields) => void;
+  track: (event: string, fields?: Fields) => void;
+  identify: (userId?: string | number | Fields | null, traits?: Fields) => void;
+  alias: (userId: string | number, previousId?: string | number) => void;
+  group: (groupId: string | number, traits?: Fields) => void;
+  /** Whether, or to which categories, the customer consents. */
+  consent: (given: boolean | Preferences) => void;
+  /** The customer signs out: somebody new may follow. */
+  reset: () => void;
+  /** Name a placement that needs no element of the page, and ask what belongs there. */
+  place: (name: string, kind?: Kind) => void;
+  /** Ask again what belongs on this page. */
+  decide: () => void;
+  /** Send what waits; the promise ends when it is durable or has to be tried again later. */
+  flush: () => Promise<void>;
+  ids: () => { anonymousId: string; userId: string; sessionId: string };
+}
+
+export function createSegue(given: Partial<Options>): Segue {
+  const options = complete(given);
+  tellFailures(options.debug);
+  const remembered = memory(options);
+  let allowed = false;
+  let held: (() => void)[] = [];
+
+  const box = outbox(options, () => line.nudge());
+  const permitted = (work: () => void): void => {
+    if (allowed) work();
+    else held = [...held, work].slice(-HELD_MAX);
+  };
+
+  /** Send a message; `more` is what it says besides what all messages say. */
+  const send = (type: string, more: () => Fields | void): void => {
+    const timestamp = new Date().toISOString();
+    const around = context();
+    permitted(() => {
+      remembered.touch();
+      const said = more();
+      const { sessionId, groupId, consent: preferences } = remembered.now;
+      box.add({
+        type,
+        messageId: `segue-${draw()}`,
+        timestamp,
+        context: {
+          ...around,
+          sessionId,
+          groupId: groupId || undefined,
+          consent: preferences ? { categoryPreferences: preferences } : undefined,
+        },
+        ...who(),
+        ...said,
+      });
+    });
+  };
+
+  const track = (event: string, properties: Fields = {}): void => {
+    send("track", () => ({ event, properties }));
+    watch.heard(event);
+  };
+
+  /** The ids that the live line listens for; empty while it is not wanted. */
+  let heard = "";
+  const who = (): Record<string, string> => {
+    remembered.save();
+    const { anonymousId, userId } = remembered.now;
+    return userId ? { anonymousId, userId } : { anonymousId };
+  };
+
+  const spots = placements(
+    options,
+    async (names) => {
+      await box.flush();
+      const { writeKey } = options;
+      const asked = { writeKey, ...who(), placements: names, context: context() };
+      const ids = JSON.stringify(who());
+      if (ids !== heard && allowed) {
+        heard = ids;
+        line.start();
+      }
+      return post(`${options.host}/v1/decide`, JSON.stringify(asked));
+    },
+    (outcome, fields) => {
+      track(`Message ${outcome}`, fields);
+      // A click may lead away: what it says leaves at once, and survives the page.
+      if (outcome !== "Shown") void box.flush();
+    },
+  );
+  const line = live(options, who, () => decide(), (id) => spots.withdraw(id));
+  const watch = signals(options, track);
+  const decide = (): void => {
+    if (allowed) spots.decide();
+  };
+
+  const reports = options.page && !options.beside;
+  const page = (name?: string | Fields, fields?: Fields): void => {
+    const more = typeof name === "object" ? name : fields;
+    const properties = { ...pageFields(), ...more };
+    const called = typeof name === "string" ? name : undefined;
+    send("page", () => ({ name: called, properties }));
+    watch.turn();
+    decide();
+  };
+
+  const identify: Segue["identify"] = (userId, traits) => {
+    const named = typeof userId === "object" ? "" : String(userId ?? "");
+    const said = (typeof userId === "object" ? userId : traits) ?? {};
+    send("identify", () => {
+      const { now } = remembered;
+      // Somebody else signs in on this device: the two are never one customer.
+      const other = named && now.userId && now.userId !== named;
+      if (other) remembered.renew();
+      if (named) remembered.now.userId = named;
+      remembered.save();
+      return { traits: said };
+    });
+    permitted(decide);
+  };
+
+  const opens = (): void => {
+    allowed = true;
+    remembered.open();
+    box.open();
+    const calls = held;
+    held = [];
+    calls.forEach((call) => call());
+    decide();
+  };
+
+  /** Whether what the customer said covers what this page asks for. */
+  const covers = (preferences: Preferences | null): boolean => {
+    const needed = options.requireConsent;
+    if (!needed) return true;
+    if (typeof needed === "string") return !!preferences?.[needed];
+    return !!preferences && Object.values(preferences).some(Boolean);
+  };
+
+  const consent = (said: boolean | Preferences): void => {
+    const plain = typeof said === "boolean";
+    const needed = options.requireConsent;
+    const preferences = plain ? { [typeof needed === "string" ? needed : "all"]: said } : said;
+    const may = covers(preferences);
+    if (may && !allowed) opens();
+    if (allowed) {
+      remembered.now.consent = preferences;
+      remembered.save();
+      // A yes or no to this page alone is no topic; categories are, on every channel.
+      if (!plain) track("Segment Consent Preference Updated");
+    }
+    if (may) return;
+    held = [];
+    const before = allowed;
+    allowed = false;
+    // A later yes is a yes to being seen on this page.
+    if (reports) page();
+    if (!before) return;
+    heard = "";
+    line.stop();
+    spots.clear();
+    void box.flush().finally(() => {
+      if (allowed) return;
+      box.wipe();
+      remembered.wipe();
+    });
+  };
+
+  /** Single-page navigation: another path is another page. */
+  let path = location.pathname + location.search;
+  const moved = (): void => {
+    const now = location.pathname + location.search;
+    if (now === path) return;
+    path = now;
+    if (reports) page();
+    else decide();
+  };
+  const push = history.pushState;
+  history.pushState = function (...state) {
+    push.apply(history, state);
+    // Later: the page has its title and its slots by then, and its error is its own.
+    setTimeout(guard(moved));
+  };
+  listen(window, "popstate", moved);
+  listen(window, "pagehide", () => {
+    box.leave();
+    line.stop();
+  });
+  listen<PageTransitionEvent>(window, "pageshow", (event) => {
+    if (!event.persisted) return;
+    if (heard) line.start();
+    decide();
+  });
+  listen(document, "visibilitychange", () => {
+    void box.flush();
+    if (heard) line.start();
+  });
+
+  const start = (): void => {
+    if (reports) page();
+    if (!options.requireConsent || covers(remembered.allowed())) opens();
+  };
+
+  const api: Segue = {
+    page,
+    track,
+    identify,
+    alias: (userId, previousId) =>
+      send("alias", () => {
+        const before = String(previousId ?? "") || remembered.now.userId || remembered.now.anonymousId;
+        remembered.now.userId = String(userId);
+        remembered.save();
+        return { userId: String(userId), previousId: before };
+      }),
+    group: (groupId, traits = {}) =>
+      send("group", () => {
+        remembered.now.groupId = String(groupId);
+        remembered.save();
+        return { groupId: String(groupId), traits };
+      }),
+    consent,
+    reset: () =>
+      permitted(() => {
+        spots.clear();
+        remembered.renew();
+        decide();
+      }),
+    place(name, kind) {
+      spots.add(name, kind);
+      decide();
+    },
+    decide,
+    flush: () => box.flush(),
+    ids: () => {
+      const { anonymousId, userId, sessionId } = remembered.now;
+      return { anonymousId, userId, sessionId };
+    },
+  };
+  const guarded = Object.fromEntries(
+    Object.entries(api).map(([name, call]) => [name, guard(call as (...a: unknown[]) => unknown)]),
+  ) as unknown as Segue;
+  guard(start)();
+  return guarded;
+}
