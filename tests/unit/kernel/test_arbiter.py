@@ -5,8 +5,8 @@ import pytest
 from segue.kernel import plan
 from segue.kernel.effects import Send
 from segue.kernel.expression import Compare, Literal, Path
-from segue.kernel.trace import CHECKS, REASONS, Considered
 from segue.kernel.inputs import Adopted
+from segue.kernel.trace import CHECKS, REASONS, Considered
 from segue.kernel.values import Instant, Millis
 from tests.unit.kernel.customers import (
     DAY,
@@ -630,3 +630,58 @@ def test_retries_end_with_the_messages_expiry() -> None:
     ana.passes(DAY)
     assert len(ana.verdicts) == 2
     assert ana.runs == []
+
+
+# ── edges ──
+
+
+def test_a_send_without_channels_and_one_whose_run_is_gone_are_denied() -> None:
+    night = plan.QuietHours(name="night", start=8 * 60, end=10 * 60)
+    nowhere = plan.Send(id="s", next=plan.END, message="hello", channels=())
+    ana = Customer(program(journey("j", nowhere), messages=(HELLO,)))
+    ana.does("Started")
+    assert ana.verdicts == ["hello denied no_channel"]
+    ben = Customer(program(sends("hello"), messages=(HELLO,), policies=(night,)), name="ben")
+    ben.does("Started")
+    ben.profile.runs.clear()
+    ben.passes(HOUR)
+    assert ben.verdicts == ["hello held quiet_hours", "hello denied run_over"]
+
+
+def test_of_two_channels_that_are_held_the_sooner_is_waited_for() -> None:
+    caps = tuple(
+        plan.Cap(
+            name=channel,
+            most=1,
+            per="window",
+            window_ms=Millis(hours * HOUR),
+            reach=plan.Reach(channels=(channel,)),
+        )
+        for channel, hours in (("email", 6), ("sms", 3))
+    )
+    both = message("both", "email", "sms")
+    ana = Customer(program(sends("both", "email", "sms"), messages=(both,), policies=caps))
+    for number in range(3):
+        ana.does("Started", k=number)
+    assert ana.profile.proposals[0].retry_at == MORNING + 3 * HOUR
+    ana.passes(3 * HOUR)
+    assert ana.sent == ["both/email", "both/sms", "both/sms"]
+
+
+def test_journeys_that_come_to_exclude_one_another_let_the_older_one_speak() -> None:
+    wait = plan.Wait(id="w", next="s", for_ms=HOUR)
+    first = journey("first", wait, send("s", "hello"))
+    second = journey("second", wait, send("s", "hello"), on="Other")
+    old = program(first, second, messages=(HELLO,))
+    ana = Customer(old)
+    ana.does("Started")
+    ana.passes(1)
+    ana.does("Other")
+    apart = plan.Exclusion(name="apart", journeys=("first", "second"))
+    ana.program = program(
+        first, second, messages=(HELLO,), policies=(apart,), name="p2", older=(("p1", old.plan),)
+    )
+    ana.passes(HOUR)
+    assert ana.verdicts == ["hello admitted", "hello held excluded_journey"]
+    ana.delivers()
+    assert ana.verdicts[-1] == "hello admitted"

@@ -838,3 +838,118 @@ def test_two_since_compared_wake_nobody() -> None:
     ana.passes(HOUR)
     assert "cart" not in ana.profile.segments
     assert ana.profile.wake_at == NEVER
+
+
+def test_a_wait_of_nothing_and_an_adaptive_branch_without_patience_pass_at_once() -> None:
+    never = plan.Way(name="never", when=Literal(False), next=plan.END)
+    adapt = plan.Adapt(id="a", ways=(never,), timeout_ms=Millis(0), otherwise="s")
+    ana = Customer(
+        program(journey("j", wait("w", 0, "a"), adapt, send("s", "hello")), messages=(HELLO,))
+    )
+    ana.does("Started")
+    assert ana.sent == ["hello/email"]
+
+
+def test_an_adaptive_branch_reached_again_is_watched_again() -> None:
+    views = Path("session", ("views",))
+    steps = (
+        plan.Repeat(id="r", body="a", next=plan.END, times=2),
+        plan.Adapt(
+            id="a",
+            ways=(
+                plan.Way(name="weak", when=at_least(views, 1), next="c"),
+                plan.Way(name="strong", when=at_least(views, 3), next="strong"),
+            ),
+            timeout_ms=HOUR,
+            otherwise=plan.END,
+        ),
+        plan.Commit(id="c", next="w", adapt="a"),
+        wait("w", MINUTE, "r"),
+        send("strong", "hello", then="r"),
+    )
+    within = {step: (plan.Placed("a", 0),) for step in ("c", "w")}
+    within["strong"] = (plan.Placed("a", 1),)
+    ana = Customer(program(journey("j", *steps, within=within), messages=(HELLO,)))
+    ana.does("Product Viewed")
+    ana.does("Started")
+    for _ in range(3):
+        ana.does("Product Viewed")
+    assert ana.sent == []
+    ana.passes(MINUTE)
+    assert ana.sent == ["hello/email"]
+
+
+def test_a_branch_that_goes_both_ways_comes_back_down() -> None:
+    rate = trait("mood")
+    adapt = plan.Adapt(
+        id="a",
+        ways=(
+            plan.Way(name="weak", when=at_least(rate, 1), next="weak"),
+            plan.Way(name="strong", when=at_least(rate, 2), next="strong"),
+        ),
+        timeout_ms=HOUR,
+        otherwise=plan.END,
+        both_ways=True,
+    )
+    made = journey(
+        "j",
+        adapt,
+        show("weak", "banner"),
+        show("strong", "big"),
+        within={"weak": (plan.Placed("a", 0),), "strong": (plan.Placed("a", 1),)},
+    )
+    ana = Customer(program(made, messages=(BANNER, BIG)))
+    ana.does("Started")
+    seen = []
+    for mood in (1, 2, 1):
+        ana.identify(mood=mood)
+        seen += [shown.message for shown in ana.asks()]
+    assert seen == ["banner", "big", "banner"]
+
+
+def test_an_exit_condition_that_holds_already_lets_nobody_stand() -> None:
+    made = journey(
+        "j", *LATE, exits=(plan.Watch(when=equals(trait("tier"), "gold"), reason="gold"),)
+    )
+    ana = Customer(program(made, messages=(REMINDER,)))
+    ana.identify(tier="gold")
+    ana.does("Started")
+    assert ana.story == ["j entered", "j ended exit"]
+
+
+def test_a_goal_that_holds_already_is_reached_at_once() -> None:
+    goal = plan.Goal(watch=plan.Watch(when=equals(trait("tier"), "gold")), within_ms=HOUR)
+    ana = Customer(program(journey("j", *LATE, goal=goal), messages=(REMINDER,)))
+    ana.identify(tier="gold")
+    ana.does("Started")
+    assert ana.story == ["j entered", "j goal", "j ended goal"]
+
+
+def test_a_journey_whose_condition_does_not_hold_is_not_entered_and_says_so() -> None:
+    made = journey("j", *LATE, when=equals(trait("tier"), "gold"))
+    ana = Customer(program(made, messages=(REMINDER,)))
+    ana.does("Started")
+    assert ana.story == ["j refused journey_not_eligible"]
+
+
+def test_a_schedule_and_a_date_whose_condition_does_not_hold_enter_nobody() -> None:
+    gold = plan.Segment(name="gold", when=equals(trait("tier"), "gold"))
+    no = Literal(False)
+    entries = (
+        plan.OnSchedule(segment="gold", at=10 * 60, when=no),
+        dated(when=no),
+        plan.OnSegment(segment="gold", change="entered", when=no),
+        plan.OnCall(when=no),
+        plan.OnEvent(events=("Started",), when=no),
+    )
+    made = journey("j", send("s", "hello"), entries=entries)
+    ana = Customer(program(made, messages=(HELLO,), segments=(gold,)))
+    ana.identify(tier="gold", born=MORNING + HOUR)
+    ana.does("Started")
+    ana.say(Called(id="c", journey="j"))
+    ana.passes(2 * HOUR)
+    assert ana.story == []
+    ana.program = program(name="p2")
+    ana.now = Instant(MORNING + 26 * HOUR)
+    ana.does("Page Viewed")
+    assert ana.profile.scheduled == {}
