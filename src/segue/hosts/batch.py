@@ -17,10 +17,12 @@ import msgspec
 from segue.errors import NobodyNamed, StepFailed, StoreUnavailable
 from segue.hosts.arrivals import Answer, Arrival
 from segue.hosts.cache import Cache
+from segue.hosts.coupons import Coupons
 from segue.hosts.limits import STUCK_WAKE_MS, WAKES_PER_INPUT_MAX
+from segue.hosts.publishing import Modes, concerns
 from segue.hosts.zones import Zones
 from segue.kernel import identity
-from segue.kernel.effects import Effect, Emit, Show
+from segue.kernel.effects import CouponMove, Effect, Emit, Show
 from segue.kernel.identity import Name
 from segue.kernel.inputs import (
     Adopted,
@@ -66,6 +68,7 @@ class Work:
         "events",
         "known_claims",
         "links",
+        "moves",
         "profile",
         "ready",
         "traces",
@@ -87,11 +90,13 @@ class Work:
         self.absorbed: list[ProfileId] = []
         self.absorbed_versions: list[int] = []
         self.links: list[Identifier] = []
+        self.moves: list[CouponMove] = []
 
     def absorb(self, other: "Work") -> None:
         """Take over what another profile's inputs of this batch came to; its were first."""
         self.events = other.events + self.events
         self.effects = other.effects + self.effects
+        self.moves = other.moves + self.moves
         self.traces = other.traces + self.traces
         self.known_claims = other.known_claims + self.known_claims
         self.absorbed += [*other.absorbed, other.profile.id]
@@ -110,6 +115,7 @@ class Work:
             absorbed_versions=tuple(self.absorbed_versions),
             links=tuple(self.links),
             seen_version=self.version,
+            moves=tuple(self.moves),
         )
 
 
@@ -125,6 +131,9 @@ class Batch:
         needs_history: Callable[[str], bool],
         occasions: dict[ProfileId, int],
         now: Instant,
+        coupons: Coupons | None = None,
+        *,
+        modes: Modes | None = None,
     ) -> None:
         self.works: dict[ProfileId, Work] = {}
         self.aside: list[SetAside] = []
@@ -137,8 +146,12 @@ class Batch:
         self._needs_history = needs_history
         """Whether the program in force counts something that this older one did not."""
         self._now = now
+        self._modes = modes or {}
+        """What becomes of runs of older programs."""
         self._accepted: set[str] = set()
         """Ids of events accepted before, or in this batch."""
+        self._coupons = coupons
+        """Codes to hand out; None where they are made up."""
         self._occasions = occasions
         """How many questions and calls each profile had at this instant, for their ids."""
 
@@ -366,12 +379,14 @@ class Batch:
         for claim in work.claims:
             work.known_claims.append(claim.send_id)
             work.changed = self._try(work, claim, f"reported:claimed:{claim.send_id}") or True
-        if work.profile.program not in ("", self._program.name):  # a new one has no history
+        adopted = work.profile.program in ("", self._program.name)  # a new one has no history
+        if not adopted or concerns(self._modes, work.profile, self._program.name):
             history: tuple[tuple[Event, Instant], ...] = ()
-            if self._needs_history(work.profile.program):
+            if not adopted and self._needs_history(work.profile.program):
                 lines = self._store.history(work.profile.id)
                 history = tuple((line.event, line.arrived_at) for line in lines)
-            self._try(work, Adopted(history), f"adopted:{self._program.name}")
+            given = Adopted(history, dict(self._modes))
+            self._try(work, given, f"adopted:{self._program.name}")
             work.profile.program = self._program.name
             work.changed = True
 
@@ -404,13 +419,17 @@ class Batch:
         """Step, and gather what it came to; if it raises, the profile is as it was."""
         self._ensure_zones(work.profile, given)
         before = _encode(work.profile) if work.changed else None
+        codes = self._coupons.offered() if self._coupons else None
         try:
-            answer = step(self._program, work.profile, given, self._now)
+            answer = step(self._program, work.profile, given, self._now, codes)
         except Exception:
             self._restore(work, before)
             raise
         work.changed = True
         work.profile = answer.profile
+        if answer.moves and self._coupons:
+            self._coupons.took(answer.moves)
+            work.moves += answer.moves
         for effect in answer.effects:
             if isinstance(effect, Emit):
                 work.events.append((effect.event, self._now))

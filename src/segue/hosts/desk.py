@@ -15,8 +15,10 @@ from segue.errors import StaleCommit, StoreUnavailable
 from segue.hosts.arrivals import Answer, Arrival
 from segue.hosts.batch import Batch, Docket, aside
 from segue.hosts.cache import Cache
+from segue.hosts.coupons import Coupons
 from segue.hosts.limits import COMMIT_TRIES_MAX, PROFILES_CACHED_MAX
 from segue.hosts.programs import Programs
+from segue.hosts.publishing import Modes
 from segue.hosts.zones import Zones
 from segue.kernel.program import Program
 from segue.kernel.values import Instant, ProfileId
@@ -43,12 +45,17 @@ class Desk:
         program: Program,
         zones: Zones,
         profiles_cached_max: int = PROFILES_CACHED_MAX,
+        *,
+        pools: bool = True,
     ) -> None:
+        """`pools` hands out the codes of the store's coupon pools; else they are made up."""
         self.store = store
         self.cache = Cache(profiles_cached_max)
+        self._pools = pools
         self._programs = programs
         self._zones = zones
         self._program = program
+        self._modes = programs.modes(program.name)
         self._covered: dict[str, bool] = {}
         self._at = Instant(-1)
         self._occasions: dict[ProfileId, int] = {}
@@ -58,9 +65,15 @@ class Desk:
         """The program in force."""
         return self._program
 
+    @property
+    def modes(self) -> Modes:
+        """What becomes of the runs of older programs."""
+        return self._modes
+
     def swap(self, program: Program) -> None:
-        """Put another program in force, between two dockets."""
+        """Put another program in force, or the same with other modes, between two dockets."""
         self._program = program
+        self._modes = self._programs.modes(program.name)
         self._covered = {}
 
     def _needs_history(self, older: str) -> bool:
@@ -83,6 +96,8 @@ class Desk:
                 self._needs_history,
                 self._occasions,
                 now,
+                Coupons(self.store, self._program.pools) if self._pools else None,
+                modes=self._modes,
             )
             try:
                 return self._answer(batch, docket)

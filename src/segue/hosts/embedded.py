@@ -13,8 +13,11 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 from segue.errors import HostStopped
+from segue.hosts import publishing
 from segue.hosts.arrivals import Answer, Arrival
+from segue.hosts.batch import Docket
 from segue.hosts.clock import SystemClock
+from segue.hosts.desk import Desk
 from segue.hosts.dispatch import GROUPS, Dispatcher
 from segue.hosts.facts import Listener
 from segue.hosts.garbage import look_seldom
@@ -22,6 +25,7 @@ from segue.hosts.limits import BATCH_SIZE_MAX, QUEUE_MAX
 from segue.hosts.loop import Done, Host
 from segue.hosts.ports import Clock, Courier
 from segue.hosts.programs import Programs
+from segue.hosts.publishing import Modes, Outlook
 from segue.hosts.zones import Zones
 from segue.kernel.program import Patterns, Program
 from segue.stores.ports import Store
@@ -54,14 +58,33 @@ class Embedded:
         self._batch_size_max = batch_size_max
         self._host: Host | None = None
 
-    def publish(self, name: str, plan: bytes) -> Program:
+    def publish(self, name: str, plan: bytes, modes: Modes | None = None) -> Program:
         """Save a plan and put it in force; before `start` it is the one to start with.
 
-        `name` is the plan's hash, `plan` its canonical JSON. Raises `PlanUnreadable`.
+        `name` is the plan's hash, `plan` its canonical JSON; `modes` say what becomes of runs
+        of older programs (`publishing.py`), which drain if nothing is said. Raises
+        `PlanUnreadable`, `StepsVanished`, `UnknownMode`, and while it runs `StillCarrying`.
         """
         if self._host is not None:
-            return self._host.publish(name, plan)
-        return self._programs.publish(name, plan, self.clock.now())
+            return self._host.publish(name, plan, modes)
+        if name != self.store.current_program():
+            self._carry_over()
+        return self._programs.publish(name, plan, self.clock.now(), modes)
+
+    def outlook(self, name: str, plan: bytes, modes: Modes) -> tuple[Outlook, ...]:
+        """What publishing a plan would mean for the runs that are live; changes nothing."""
+        return self._programs.outlook(name, plan, modes)
+
+    def _carry_over(self) -> None:
+        """Carry out what was decided for the program in force, where a stop has cut it short."""
+        name = self.store.current_program()
+        modes = self._programs.modes(name)
+        if not name or not publishing.moves(modes):
+            return
+        desk = Desk(self.store, self._programs, self._programs.current(), self.zones)
+        for profile in publishing.everyone(self.store):
+            if profile.program != name or publishing.concerns(modes, profile, name):
+                desk.answer(Docket(adopts=(profile.id,)), self.clock.now())
 
     def start(self) -> None:
         """Settle what a dead process left claimed, then start loop and workers.

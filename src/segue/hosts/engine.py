@@ -10,6 +10,7 @@ Rule 3: a courier is called at once and answers at the same instant.
 from collections.abc import Callable, Iterator, Sequence
 
 from segue.errors import NoProgram
+from segue.hosts import publishing
 from segue.hosts.arrivals import Answer, Arrival
 from segue.hosts.batch import Docket
 from segue.hosts.desk import Answered, Desk
@@ -17,6 +18,7 @@ from segue.hosts.garbage import look_seldom
 from segue.hosts.limits import CLAIM_SIZE_MAX, WAKES_PER_BATCH_MAX
 from segue.hosts.ports import Courier, Delivery, Outcome
 from segue.hosts.programs import Programs
+from segue.hosts.publishing import Modes
 from segue.hosts.quick import QuickStore
 from segue.hosts.verdicts import Verdict, expired, judge, not_after
 from segue.hosts.zones import Zones
@@ -42,7 +44,8 @@ class Engine:
     """A host whose clock is moved by hand.
 
     `engine.store` is what it writes to (a `QuickStore` unless another is given), and
-    `engine.latest` what the last commit came to; `listener` is told of every commit.
+    `engine.latest` what the last commit came to; `listener` is told of every commit. `pools`
+    hands out the codes of the store's coupon pools; without it, as in replays, they are made up.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Engine:
         zones: Zones | None = None,
         now: int = 0,
         profiles_cached_max: int = 1_000_000,
+        pools: bool = False,
         listener: Callable[[Answered], None] | None = None,
     ) -> None:
         self.store: Store = store if store is not None else QuickStore()
@@ -64,13 +68,21 @@ class Engine:
         self._zones = zones or Zones()
         self._programs = Programs(self.store, patterns, self._zones)
         self._cached_max = profiles_cached_max
+        self._pools = pools
         self._listener = listener
         self._desk: Desk | None = None
         if self.store.current_program():
             self._desk = self._new_desk(self._programs.current())
 
     def _new_desk(self, program: Program) -> Desk:
-        return Desk(self.store, self._programs, program, self._zones, self._cached_max)
+        return Desk(
+            self.store,
+            self._programs,
+            program,
+            self._zones,
+            self._cached_max,
+            pools=self._pools,
+        )
 
     @property
     def program(self) -> Program:
@@ -82,12 +94,13 @@ class Engine:
             raise NoProgram("publish a plan first")
         return self._desk
 
-    def publish(self, name: str, plan: bytes) -> Program:
+    def publish(self, name: str, plan: bytes, modes: Modes | None = None) -> Program:
         """Put a plan in force now; each profile adopts it when it is touched next.
 
-        `adopt_all` has everyone adopt it at once, as the live host does in the background.
+        `adopt_all` has everyone adopt it at once, as the live host does in the background; it
+        comes before another `publish` where `modes` were given (`publishing.py`, rule 4).
         """
-        program = self._programs.publish(name, plan, self.now)
+        program = self._programs.publish(name, plan, self.now, modes)
         if self._desk is None:
             self._desk = self._new_desk(program)
         else:
@@ -99,6 +112,12 @@ class Engine:
         while some := self.store.outdated(self.program.name, ProfileId(""), CLAIM_SIZE_MAX):
             self._answer(Docket(adopts=some))
             self._dispatch()
+        modes = self._at_desk().modes
+        if publishing.moves(modes):
+            for profile in publishing.everyone(self.store):
+                if publishing.concerns(modes, profile, self.program.name):
+                    self._answer(Docket(adopts=(profile.id,)))
+                    self._dispatch()
 
     def feed(self, arrival: Arrival, at: Instant) -> Answer:
         """Advance to `at`, then answer; an arrival of the past is answered now."""

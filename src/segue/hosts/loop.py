@@ -20,12 +20,13 @@ commit before is linger enough under load.
 
 import logging
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TypeVar
 
-from segue.errors import HostStopped, QueueFull, StoreUnavailable
+from segue.errors import HostStopped, QueueFull, StillCarrying, StoreUnavailable
+from segue.hosts import publishing
 from segue.hosts.arrivals import Answer, Arrival
 from segue.hosts.batch import Docket
 from segue.hosts.desk import Desk
@@ -44,6 +45,7 @@ from segue.hosts.limits import (
 )
 from segue.hosts.ports import Clock
 from segue.hosts.programs import Programs
+from segue.hosts.publishing import Modes
 from segue.hosts.verdicts import Verdict, channel_of
 from segue.hosts.zones import Zones
 from segue.kernel.effects import AssignTask, CallWebhook, ChangeAudience, Send
@@ -112,6 +114,9 @@ class Host:
         self._changed = threading.Condition()
         self._prompt: deque[_Waiting] = deque()
         self._bulk: deque[_Waiting] = deque()
+        self._publishing = threading.Lock()
+        self._touched: set[ProfileId] = set()
+        """Profiles saved since someone began to look where runs stand."""
         self._errands: deque[Callable[[], None]] = deque()
         self._verdicts: list[Verdict] = []
         self._next_due = Instant(0)
@@ -161,23 +166,42 @@ class Host:
         self.submit(arrivals, answers.set_result)
         return answers.result(timeout_s)
 
-    def publish(self, name: str, plan: bytes) -> Program:
+    def publish(self, name: str, plan: bytes, modes: Modes | None = None) -> Program:
         """Save a plan, link it beside those that live runs are pinned to, put it in force.
 
         `name` is the plan's hash, `plan` its canonical JSON. Profiles adopt it when they are
-        touched next, and a few at a time in the background. Raises `PlanUnreadable` and
-        whatever `link` raises; the program in force stays then.
+        touched next, and a few at a time in the background. `modes` say what becomes of the runs
+        of older programs; given for the program in force, they are decided anew. Raises
+        `StillCarrying`, `StepsVanished`, `UnknownMode`, `PlanUnreadable` and whatever `link`
+        raises; the program in force stays then.
         """
-        if name == self.program.name:
+        if name == self.program.name and not modes:
             return self.program
-        program = self._programs.publish(name, plan, self._clock.now())
+        with self._publishing:
+            self._refuse_early()
+            program = self._programs.prepare(name, plan)
+            self._between_batches(self._touched.clear)
+            found = Counter[tuple[str, str, str]]()
+            if modes:
+                # A long look at everyone; who is touched meanwhile is looked at again below.
+                found = publishing.standing(publishing.everyone(self._store))
 
-        def swap() -> None:
-            self._desk.swap(program)
-            self._sweep_after = ProfileId("")
+            def swap() -> None:
+                if modes:
+                    loaded = self._store.load(sorted(self._touched))
+                    again = publishing.standing(one.profile for one in loaded.values())
+                    told = publishing.outlook(found | again, program.plan, name, modes)
+                    self._programs.check(told, modes)
+                self._programs.save(name, plan, self._clock.now(), modes)
+                self._desk.swap(program)
+                self._sweep_after = ProfileId("")
 
-        self._between_batches(swap)
+            self._between_batches(swap)
         return program
+
+    def _refuse_early(self) -> None:
+        if publishing.moves(self._desk.modes) and self._sweep_after is not None:
+            raise StillCarrying(self.program.name)
 
     def retry(self, ids: Sequence[str]) -> int:
         """Queue dead letters again; returns how many were dead."""
@@ -311,6 +335,8 @@ class Host:
         if docket.arrivals or wakes or docket.adopts or docket.settlements:
             answered = self._desk.answer(docket, now)
             self._verdicts = []
+            if self._publishing.locked():
+                self._touched.update(one.profile.id for one in answered.saved)
             self._note_dues(answered.saved, verdicts)
             for (ticket, index, _), answer in zip(taken, answered.answers[len(own) :], strict=True):
                 ticket.give(index, answer)
@@ -325,7 +351,12 @@ class Host:
         """A few profiles that have not adopted the program in force yet."""
         if self._sweep_after is None or self._stopping:
             return []
-        some = self._store.outdated(self.program.name, self._sweep_after, SWEEP_SIZE_MAX)
+        if publishing.moves(self._desk.modes):
+            # Who has adopted the program may have runs that were decided about afterwards.
+            found = self._store.profiles(self._sweep_after, SWEEP_SIZE_MAX)
+            some = [one.id for one in found]
+        else:
+            some = self._store.outdated(self.program.name, self._sweep_after, SWEEP_SIZE_MAX)
         self._sweep_after = some[-1] if some else None
         return some
 

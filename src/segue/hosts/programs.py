@@ -3,11 +3,15 @@
 Rule 1: a plan that can't be read or linked changes nothing: the one in force stays.
 Rule 2: the plan in force is always among the `older` of the next one, for a run may enter
     between the link and the moment at which the new one takes over.
+Rule 3: what becomes of the runs of older programs (see `publishing.py`) is saved before the
+    program that it belongs to is current.
 """
 
 import msgspec
 
 from segue.errors import NoProgram, PlanUnreadable
+from segue.hosts import publishing
+from segue.hosts.publishing import Modes, Outlook
 from segue.hosts.zones import Zones
 from segue.kernel.plan import Plan
 from segue.kernel.program import Patterns, Program, link
@@ -32,11 +36,43 @@ class Programs:
             raise NoProgram("nothing has been published to this store yet")
         return self._link(name, self._plan(name))
 
-    def publish(self, name: str, plan: bytes, now: Instant) -> Program:
-        """Link a plan, then save it as the current one."""
-        program = self._link(name, _read(name, plan))
-        self._store.save_program(name, plan, now)
+    def publish(self, name: str, plan: bytes, now: Instant, modes: Modes | None = None) -> Program:
+        """Link a plan, then save it as the current one.
+
+        `modes` say what becomes of the runs of older programs; without any they drain, and
+        for the program that is current already what was decided stays. Raises `PlanUnreadable`,
+        `StepsVanished`, `UnknownMode`.
+        """
+        program = self.prepare(name, plan)
+        if modes:
+            self.check(self.outlook(name, plan, modes), modes)
+        self.save(name, plan, now, modes)
         return program
+
+    def prepare(self, name: str, plan: bytes) -> Program:
+        """Link a plan beside those that it needs, and save nothing."""
+        return self._link(name, _read(name, plan))
+
+    def save(self, name: str, plan: bytes, now: Instant, modes: Modes | None = None) -> None:
+        """Save a plan as the current one, and what becomes of older runs (rule 3)."""
+        decided_anew = modes is not None or name != self._store.current_program()
+        if decided_anew and dict(modes or {}) != dict(self.modes(name)):
+            self._store.commit((), meta=publishing.kept(modes or {}, name))
+        self._store.save_program(name, plan, now)
+
+    def outlook(self, name: str, plan: bytes, modes: Modes) -> tuple[Outlook, ...]:
+        """What publishing a plan would mean for the runs that are live; looks at everyone."""
+        found = publishing.standing(publishing.everyone(self._store))
+        return publishing.outlook(found, _read(name, plan), name, modes)
+
+    def check(self, told: tuple[Outlook, ...], modes: Modes) -> None:
+        """Raises `StepsVanished` or `UnknownMode`."""
+        publishing.refuse_unknown(told, modes)
+        publishing.refuse_vanished(told)
+
+    def modes(self, name: str) -> Modes:
+        """What was decided for the runs of older programs when this one was published."""
+        return publishing.decided(self._store, name)
 
     def counts_all_of(self, older: str, program: Program) -> bool:
         """Whether an older program already counted every stream that this one asks for.
