@@ -18,7 +18,7 @@ import re2
 from starlette.applications import Starlette
 
 from segue import define
-from segue.channels.courier import Courier, render_show
+from segue.channels.courier import Courier, is_simulated, render_show
 from segue.channels.links import Links, Tracking
 from segue.channels.providers import build_courier
 from segue.channels.receipts import READERS
@@ -31,10 +31,10 @@ from segue.hosts.clock import SystemClock
 from segue.hosts.embedded import Embedded
 from segue.hosts.engine import Engine
 from segue.hosts.facts import Fact
-from segue.hosts.ports import Clock
+from segue.hosts.ports import Clock, Delivery
 from segue.hosts.quick import QuickStore
 from segue.hosts.zones import Zones
-from segue.kernel.effects import Show
+from segue.kernel.effects import ChangeAudience, Send, Show
 from segue.kernel.plan import Message, Plan
 from segue.kernel.values import Instant, Record
 from segue.server import app as server
@@ -118,6 +118,15 @@ def encoded(loaded: define.Loaded) -> bytes:
     return msgspec.json.encode(bare, order="sorted")
 
 
+def program_of(folder: Path) -> tuple[str, bytes]:
+    """A workspace's program by hash, and its plan as it is stored. Raises `WorkspaceWrong`."""
+    loaded = read_workspace(folder)
+    if loaded.plan is None:
+        places = "; ".join(f"{one.code} {one.message}" for one in loaded.errors[:3])
+        raise WorkspaceWrong(f"{folder}: {places}")
+    return loaded.hash, encoded(loaded)
+
+
 def patterns(pattern: str) -> Callable[[str], bool]:
     """A regular expression as a question, answered in linear time."""
     options = re2.Options()
@@ -166,9 +175,22 @@ def courier(settings: Settings, store: Store, links: Links | None = None) -> Cou
         keep=store.keep,
         links=links,
         tracking=Tracking(clicks=settings.track_clicks, opens=settings.track_opens),
+        simulated=nobody_real,
         allowed=allowed or None,
         environment=os.environ,
     )
+
+
+def nobody_real(delivery: Delivery) -> bool:
+    """Whether a delivery is for a simulated shopper: marked, or at the domain they all have.
+
+    example.com is reserved (RFC 2606), so nobody real is ever there.
+    """
+    effect = delivery.effect
+    address = effect.address if isinstance(effect, Send) else ""
+    if isinstance(effect, ChangeAudience):
+        address = str(effect.data.get("email", ""))
+    return is_simulated(delivery) or address.lower().endswith("@example.com")
 
 
 def providers_of(settings: Settings) -> dict[str, dict[str, object]]:
@@ -246,8 +268,8 @@ class Installation:
         self.keys = write_keys(settings, draw=True)
         self.shoppers = Shoppers(self.host, self.clock)
 
-    def app(self) -> Starlette:
-        """The application over this host."""
+    def app(self, folder: Path | None = None) -> Starlette:
+        """The application over this host; `folder` is the workspace that may be published."""
         contents, templates = Contents(self.store), Templates()
 
         def render(program: str, show: Show) -> Mapping[str, str]:
@@ -261,6 +283,7 @@ class Installation:
             clock=self.clock,
             render=render,
             simulation=self.shoppers,
+            workspace=None if folder is None else lambda: program_of(folder),
         )
 
     def _door(self) -> server.Settings:

@@ -261,11 +261,13 @@ def channel_of(effect: effects.Effect) -> Channel:
 
 
 def is_simulated(delivery: Delivery) -> bool:
-    """Whether the customer is one of the seeded shoppers: `profile` or `traits` say so."""
+    """Whether nobody real is behind it: the effect, `profile` or `traits` say so."""
     effect = delivery.effect
-    data: Record = {}
-    if isinstance(effect, effects.Send | effects.ChangeAudience):
-        data = effect.data
+    if isinstance(effect, effects.ChangeAudience | effects.CallWebhook | effects.AssignTask):
+        return effect.simulated
+    if not isinstance(effect, effects.Send):
+        return False
+    data = effect.data
     for part in (data, data.get("profile"), data.get("traits")):
         if isinstance(part, Mapping) and part.get("simulated") is True:
             return True

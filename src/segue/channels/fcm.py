@@ -71,13 +71,12 @@ class Fcm:
         web: dict[str, dict[str, str]] = {"notification": marked}
         if said.get("url", "").startswith("https://"):
             web["fcm_options"] = {"link": said["url"]}
+        carried = {"segue_send": letter.id}
+        carried |= {name: said[name] for name in ("url", "action") if name in said}
         message: dict[str, object] = {
             "token": letter.address,
             "notification": shown,
-            "data": {
-                "segue_send": letter.id,
-                **{name: said[name] for name in ("url", "action") if name in said},
-            },
+            "data": carried,
             "android": {"notification": marked},
             "apns": {"headers": {"apns-collapse-id": tag}},
             "webpush": web,

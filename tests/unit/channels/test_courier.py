@@ -217,6 +217,31 @@ def test_what_was_simulated_never_leaves() -> None:
         assert [letter.id for letter in post.carried] == ["s2"]
 
 
+def test_calls_tasks_and_audiences_of_the_simulated_never_leave() -> None:
+    out = Post()
+    lines = {"webhook": out, "task": out, "ads": out}
+    with courier(lines=lines) as (made, _, kept):
+        for simulated in (True, False):
+            told: list[Effect] = [
+                CallWebhook(id="w", webhook="crm", body={}, simulated=simulated),
+                AssignTask(id="t", title="Call", to="x", details={}, simulated=simulated),
+                ChangeAudience(
+                    id="a",
+                    audience="buyers",
+                    change="remove",
+                    data={"email": "ana@shop.example"},
+                    simulated=simulated,
+                ),
+            ]
+            made.deliver([of(effect, effect.id) for effect in told])  # type: ignore[union-attr]
+        assert [(message.channel, message.simulated) for message in kept] == [
+            ("webhook", True),
+            ("task", True),
+            ("ads", True),
+        ]
+        assert [letter.channel for letter in out.carried] == ["webhook", "task", "ads"]
+
+
 def test_test_mode_reaches_only_whom_it_allows() -> None:
     with courier(allowed=["Ana@shop.example", "@team.example"]) as (made, post, kept):
         made.deliver(

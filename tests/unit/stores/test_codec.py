@@ -137,6 +137,7 @@ def rich_profile() -> Profile:
         wake_at=at(3),
         orders=1,
         ordered_at=at(2),
+        simulated=True,
         scheduled={"birthday#0": at(7)},
     )  # fmt: skip
 
