@@ -134,7 +134,10 @@ def _seen(
 ) -> bool:
     """Whether one of these events comes, as far as anybody can tell."""
     if history is not None and history.events:
-        return any(name in history.events for name in fed_by)
+        # What a specification knows has had its chance to come; what is new here has not.
+        return any(name in known and name not in ECOMMERCE for name in fed_by) or any(
+            name in history.events for name in fed_by
+        )
     if told:
         return any(name in known for name in fed_by)
     return any(not unknown.get(name) for name in fed_by)

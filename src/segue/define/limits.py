@@ -71,7 +71,7 @@ EXPRESSION_COST_MAX = 500
 LOOKS_MAX = 2_000
 """Looks at history in one workspace; what they count is kept in every profile concerned."""
 
-WITNESS_STEPS_MAX = 4_000
+WITNESS_STEPS_MAX = 2_500
 """Inputs tried in the search for one witness; beyond, it is said that none was found."""
 
 WITNESS_PAIRS_MAX = 25

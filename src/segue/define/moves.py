@@ -113,8 +113,8 @@ class _Vocabulary:
                     due = datetime.fromtimestamp((self.now + DAY - offset) / 1_000, UTC)
                     self.traits.setdefault(trait, []).append(due.isoformat())
                     self.spans[2 * DAY] = None
-                case plan.OnCall():
-                    pass
+                case _:
+                    pass  # A call needs nothing but itself.
 
     def happens(self, names: Iterable[str]) -> None:
         """These events, or what brings them about where Segue makes them itself."""
@@ -131,10 +131,9 @@ class _Vocabulary:
                 self.spans[one.silence_ms + 1_000] = None
 
     def segment(self, name: str) -> None:
-        one = self.by_segment.get(name)
-        if one is not None and name not in self.seen:
+        if name not in self.seen:
             self.seen.add(name)
-            self.read(msgspec.to_builtins(one.when))
+            self.read(msgspec.to_builtins(self.by_segment[name].when))
 
     def read(self, value: object) -> None:
         for node in trees(value):
@@ -242,8 +241,6 @@ def _around(op: str, right: Tree) -> list[Value]:
         other: Value = (not value) if isinstance(value, bool) else "else"
         return [value, other] if op in ("==", "in") else [other, value]
     match op:
-        case "==":
-            return [value, value + 1]
         case "!=" | ">":
             return [value + 1, value]
         case ">=":

@@ -279,6 +279,7 @@ def _signature(profile: Profile) -> object:
     """What makes two lives alike as far as the search cares."""
     return (
         tuple(sorted(profile.segments)),
+        repr(sorted(profile.traits.items())),
         tuple(sorted((run.journey, run.step, repr(run.entry)) for run in profile.runs)),
         tuple(sorted((name, repr(one.properties)) for name, one in profile.silences.items())),
         tuple(sorted(grant.name for grant in profile.grants)),
@@ -289,14 +290,16 @@ def _signature(profile: Profile) -> object:
 def _entry_conditions(found: plan.Plan, journey: plan.Journey) -> list[Expression]:
     """The parts of what must hold for the first way into a journey that can be asked any time."""
     by_name = {each.name: each for each in found.segments}
-    for entry in journey.entries:
-        match entry:
-            case plan.OnSegment(segment=segment) | plan.OnSchedule(segment=segment):
-                if segment in by_name:
-                    return [*_parts(by_name[segment].when), *_parts(entry.when)]
-            case _:
-                return _parts(entry.when)
-    return []
+    entry = journey.entries[0]
+    if isinstance(entry, plan.OnSegment | plan.OnSchedule):
+        return [*_parts(by_name[entry.segment].when), *_parts(entry.when)]
+    before = [
+        part
+        for each in found.derived
+        if isinstance(entry, plan.OnEvent) and each.name in entry.events
+        for part in _parts(each.when)
+    ]
+    return [*before, *_parts(entry.when)]
 
 
 def _parts(when: Expression) -> list[Expression]:

@@ -203,3 +203,71 @@ def test_beyond_so_many_pairs_none_is_searched_for(tmp_path: Path) -> None:
     codes = [each.code for each in define.load(tmp_path).diagnostics]
     assert codes.count("SEG-E607") == WITNESS_PAIRS_MAX
     assert codes.count("SEG-N802") == 28 - WITNESS_PAIRS_MAX
+
+
+def test_where_a_step_leads_in_circles_the_way_to_an_incentive_is_still_found(
+    tmp_path: Path,
+) -> None:
+    steps = (
+        "[{id: again, wait: 1d}, {branch: [{when: 'traits.vip == true and properties.x in [1]',"
+        " steps: [{id: give, send: two, by: sms}]}]}, {next: again, id: more, emit: Thought}]"
+    )
+    codes, witness = check(tmp_path, steps=steps, enter_two="{on: [Product Added, Thought]}")
+    assert codes in (["SEG-E607"], ["SEG-N802"])
+    assert bool(witness) is ("SEG-E607" in codes)
+
+
+def test_a_derived_event_is_brought_about(tmp_path: Path) -> None:
+    text = WORKSPACE.format(**{**USUAL, "enter_two": "{on: [Left, Now]}"})
+    text += """
+events:
+  Left: {on: Product Added, silence: 30m, when: session.views >= 1 or traits.x == 1}
+  Now: {on: Product Removed, when: traits.y == 1}
+"""
+    (tmp_path / "w.yaml").write_text(text, encoding="utf-8")
+    (found,) = define.load(tmp_path).errors
+    assert found.code == "SEG-E607"
+
+
+def test_a_segment_in_a_schedule_and_a_pattern_in_a_message_are_read(tmp_path: Path) -> None:
+    codes, _ = check(
+        tmp_path,
+        when_two="not matches(traits.email, '^bot')",
+        enter_two="{on: Product Added, when: 'properties.x == properties.y or traits.a.b == 1'}",
+        fans="3 < traits.age",
+    )
+    assert codes in (["SEG-E607"], ["SEG-N802"])
+
+
+@pytest.mark.parametrize("op", ["<=", "<", ">", "==", "!="])
+def test_every_comparison_is_met(tmp_path: Path, op: str) -> None:
+    entry = f"{{on: Product Added, when: 'properties.size {op} 7'}}"
+    codes, _ = check(tmp_path, enter_two=entry)
+    assert codes == ["SEG-E607"]
+
+
+def test_what_was_done_in_vain_is_left_out(tmp_path: Path) -> None:
+    steps = "[{wait: 2h}, {branch: [{when: traits.vip == true, steps: [{send: two, by: sms}]}]}]"
+    codes, witness = check(tmp_path, steps=steps)
+    assert codes == ["SEG-E607"]
+    assert len(witness) <= 6
+
+
+def test_a_segment_asked_for_twice_and_other_roots_are_read_once(tmp_path: Path) -> None:
+    when = "in_segment('fans') and (not in_segment('fans') or profile.orders < 5)"
+    codes, witness = check(
+        tmp_path,
+        enter_one=f'{{on: Product Viewed, when: "{when}"}}',
+        when_two="profile.sessions >= 1 and traits.age >= 18 and traits.size > 3",
+    )
+    assert codes == ["SEG-E607"]
+    assert sum("traits" in line for line in witness) == 3
+
+
+def test_a_detour_is_cut_out_of_the_witness(tmp_path: Path) -> None:
+    first = "{on: Lesson Taken, when: 'traits.a == 1 and traits.b == 1 and properties.x == 1'}"
+    second = "{on: Product Added, when: 'traits.c == 1'}"
+    codes, witness = check(tmp_path, enter_two=f"[{first}, {second}]", when_two="traits.c == 1")
+    assert codes == ["SEG-E607"]
+    assert len(witness) == 5
+    assert not any('"a"' in line for line in witness)

@@ -310,3 +310,21 @@ def test_a_file_that_may_not_be_looked_at_is_missing(
     shop.message("m", topic="t", expires="1d", contents={"sms": body})
     monkeypatch.setattr(Path, "is_file", denied)
     assert [each.code for each in shop.load().errors] == ["SEG-E211"]
+
+
+def test_tests_ask_no_placement_while_a_journey_can_not_be_read(tmp_path: Path) -> None:
+    (tmp_path / "w.yaml").write_text(
+        "workspace: {name: w}\n"
+        "journeys: {j: {enter: {api: on}, steps: [{dance: 1}]}}\n"
+        "tests: {t: {steps: [{asks: top, sees: nothing}]}}\n",
+        encoding="utf-8",
+    )
+    assert [each.code for each in define.load(tmp_path).diagnostics] == ["SEG-E201"]
+
+
+def test_a_test_of_too_many_steps_is_refused(tmp_path: Path) -> None:
+    steps = ", ".join(["{waits: 1s}"] * 501 + ["{expect: {held: []}}"])
+    (tmp_path / "w.yaml").write_text(
+        f"workspace: {{name: w}}\ntests: {{t: {{steps: [{steps}]}}}}\n", encoding="utf-8"
+    )
+    assert [each.code for each in define.load(tmp_path).diagnostics] == ["SEG-E105"]
