@@ -6,7 +6,7 @@ The workspaces are the packaged ones, checked; the engine, the courier and the t
 import pytest
 
 from docs.examples import draw
-from segue import wiring
+from segue import cli, wiring
 from segue.cli.workspace import templates
 from segue.kernel.trace import Considered, Ended, RunChanged
 from tests.integration.stories import EXAMPLES, Story
@@ -26,6 +26,16 @@ def test_an_example_checks_clean_without_a_waiver_and_without_a_remark(example: 
     assert [(one.code, one.message) for one in loaded.diagnostics] == []
     for path in (EXAMPLES / example).rglob("*.yaml"):
         assert "waive:" not in path.read_text("utf-8"), path
+
+
+@pytest.mark.parametrize("example", LADDER)
+def test_an_example_has_tests_beside_its_journeys_and_passes_them(
+    example: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["test", str(EXAMPLES / example)]) == 0
+    told = capsys.readouterr().out
+    assert "✓" in told
+    assert "✗" not in told
 
 
 @pytest.mark.parametrize("example", LADDER)
