@@ -224,7 +224,8 @@ export function createSegue(given: Partial<Options>): Segue {
     identify,
     alias: (userId, previousId) =>
       send("alias", () => {
-        const before = String(previousId ?? "") || remembered.now.userId || remembered.now.anonymousId;
+        const { userId: user, anonymousId } = remembered.now;
+        const before = String(previousId ?? "") || user || anonymousId;
         remembered.now.userId = String(userId);
         remembered.save();
         return { userId: String(userId), previousId: before };

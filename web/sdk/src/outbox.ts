@@ -114,7 +114,8 @@ export function outbox(options: Options, sent: () => void): Outbox {
     while (waiting.length && opened) {
       const batch = parcel();
       const text = body(batch);
-      const answer = await post(`${options.host}/v1/batch`, text, text.length < BATCH_BYTES_MAX / 3);
+      const survives = text.length < BATCH_BYTES_MAX / 3;
+      const answer = await post(`${options.host}/v1/batch`, text, survives);
       if (mayPass(answer.status)) {
         failures += 1;
         blocked = true;

@@ -97,7 +97,8 @@ test("the queue is bounded: the oldest give way", async () => {
   await rest(30);
   for (let n = 0; n < WAITING_MAX + 20; n += 1) segue.track(`Later ${n}`);
   const key = Object.keys({ ...window.localStorage }).find((name) => name.startsWith("segue.q."));
-  const kept = JSON.parse(window.localStorage.getItem(key as string) as string) as { event: string }[];
+  const text = window.localStorage.getItem(key as string) as string;
+  const kept = JSON.parse(text) as { event: string }[];
   assert.equal(kept.length, WAITING_MAX);
   assert.equal(kept[0]?.event, "Later 20");
 });

@@ -13,7 +13,7 @@ function shown(world: World, selector = ".segue"): string[] {
   return Array.from(world.window.document.querySelectorAll(selector), (box) => box.className);
 }
 
-test("a slot is filled, reported as shown once, and emptied when the answer is nothing", async () => {
+test("a slot is filled, reported once, and emptied when the answer is nothing", async () => {
   const world = visit(quick, { html: slot });
   world.server.offers.hint = offer("s1", { title: "Hello", body: "<b>not bold</b>" });
   world.segue.decide();
@@ -57,12 +57,14 @@ test("the kind comes from the field, the slot or the name", async () => {
   world.segue.decide();
   await rest(40);
   const found = shown(world).sort();
-  assert.deepEqual(found, ["segue-banner segue", "segue-banner segue", "segue-modal segue", "segue-toast segue"]);
+  const kinds = found.map((name) => name.split(" ")[0]);
+  assert.deepEqual(kinds, ["segue-banner", "segue-banner", "segue-modal", "segue-toast"]);
 });
 
 test("one modal at a time: the second waits for the first", async () => {
   const world = visit({ ...quick, placements: ["a-modal", "b-modal"] });
-  world.server.offers = { "a-modal": offer("a", { title: "A" }), "b-modal": offer("b", { title: "B" }) };
+  const [a, b] = [offer("a", { title: "A" }), offer("b", { title: "B" })];
+  world.server.offers = { "a-modal": a, "b-modal": b };
   world.segue.decide();
   await rest(40);
   assert.equal(shown(world, "dialog[open]").length, 1);
@@ -104,7 +106,8 @@ test("slots that come later are found, single-page navigation is another page", 
 
 test("a link leads to the web, a mail or a phone only", async () => {
   const world = visit(quick, { html: slot });
-  world.server.offers.hint = offer("s1", { title: "x", action: "Go", url: "javascript:alert(1)", image: "data:text/html,x" });
+  const addresses = { url: "javascript:alert(1)", image: "data:text/html,x" };
+  world.server.offers.hint = offer("s1", { title: "x", action: "Go", ...addresses });
   world.segue.decide();
   await rest(40);
   const action = world.window.document.querySelector(".segue-action") as HTMLElement;
@@ -125,10 +128,12 @@ test("an author's HTML is built anew from what is harmless", () => {
   assert.equal(clean('<p style="x" onclick="x">Hi <b>you</b></p>'), "<p>Hi <b>you</b></p>");
   assert.equal(clean("a<script>x</script><style>x</style><template>x</template>b"), "ab");
   assert.equal(clean('<a href=" java\tscript:alert(1)">x</a>'), "<a>x</a>");
-  assert.equal(clean('<a href="/cart" target="_top">x</a>'), '<a href="https://shop.example/cart">x</a>');
+  const link = '<a href="https://shop.example/cart">x</a>';
+  assert.equal(clean('<a href="/cart" target="_top">x</a>'), link);
   assert.equal(clean("<form><input name=a><button>x</button></form>"), "x");
   assert.equal(clean("<iframe srcdoc='<b>x</b>'></iframe><svg><script>x</script></svg>"), "");
-  assert.equal(clean("<math><mtext><table><mglyph><style><img src=x onerror=y>"), "<table></table>");
+  const mutant = "<math><mtext><table><mglyph><style><img src=x onerror=y>";
+  assert.equal(clean(mutant), "<table></table>");
   const deep = clean("<b>".repeat(200) + "x");
   assert.ok(deep.split("<b>").length < 40);
 });

@@ -52,7 +52,8 @@ const NAMES =
 const realTimeout = globalThis.setTimeout;
 let opened = 0;
 
-/** Open a page, and leave the one before: its timers are over. `kept` is what the browser's storage held before. */
+/** Open a page, and leave the one before: its timers are over.
+ * `kept` is what the browser's storage held before. */
 export function visit(
   given: Partial<Options> = {},
   { html = "", kept = {}, server = new Server() }: Visit = {},
