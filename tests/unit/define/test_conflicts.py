@@ -265,7 +265,8 @@ def test_a_segment_asked_for_twice_and_other_roots_are_read_once(tmp_path: Path)
 
 
 def test_a_detour_is_cut_out_of_the_witness(tmp_path: Path) -> None:
-    first = "{on: Lesson Taken, when: 'traits.a == 1 and traits.b == 1 and properties.x == 1'}"
+    never = 'matches(properties.code, "^zz$")'
+    first = f"{{on: Lesson Taken, when: 'traits.a == 1 and traits.b == 1 and {never}'}}"
     second = "{on: Product Added, when: 'traits.c == 1'}"
     codes, witness = check(tmp_path, enter_two=f"[{first}, {second}]", when_two="traits.c == 1")
     assert codes == ["SEG-E607"]
