@@ -18,7 +18,7 @@ WORKSPACE ?= examples/01_cart_recovery
 SEED ?=
 ARGS ?=
 
-.PHONY: help setup run test test-all check fmt sim bench docs release clean
+.PHONY: help setup run test test-all check fmt sim mutations kills bench docs release clean
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,8 +48,14 @@ fmt: $(VENV)/.installed ## Format the code and mend what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-sim: $(VENV)/.installed ## Run the simulator's swarm; SEED=… reproduces one world
-	$(BIN)/pytest -n 2 -m slow tests/sim $(if $(SEED),--seed=$(SEED)) $(ARGS)
+sim: $(VENV)/.installed ## Simulate and audit worlds on all cores; SEED=… tells one as a story
+	$(BIN)/python -m segue.sim.run $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+mutations: $(VENV)/.installed ## Plant each known bug in a copy; the simulator has to find it
+	$(BIN)/python tests/sim/mutations $(ARGS)
+
+kills: $(VENV)/.installed ## Kill the real process under load, 200 times; ARGS=… says how often
+	$(BIN)/python tests/sim/kills.py $(ARGS)
 
 bench: $(VENV)/.installed ## Run the benchmarks and keep their results
 	$(BIN)/python -m benchmarks $(ARGS)

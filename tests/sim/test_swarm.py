@@ -79,6 +79,7 @@ def test_the_auditor_shares_no_code_with_what_it_audits() -> None:
     assert not wrong, wrong
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", ["a cap admits one more", "repeated events count again"])
 def test_the_swarm_catches(name: str) -> None:
     done = subprocess.run(

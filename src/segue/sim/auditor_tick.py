@@ -32,6 +32,7 @@ RANK = {
 """Reports come late and out of order: one may only move a line up."""
 
 _ROUNDS = 30
+"""In which one input settles; the kernel has a bound of its own."""
 
 
 @dataclass

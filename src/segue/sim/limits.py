@@ -60,3 +60,15 @@ ASIDE_MAX = 200
 
 PRESSURE_MAX = 10
 """Messages of one customer told apart in a report; beyond, it says "and more"."""
+
+RECOVERIES_MAX = 12
+"""Times that a simulated host may die while it comes up; a world with more is a bug."""
+
+SHRINK_ROUNDS_MAX = 4
+"""Times that a failing world is gone through again, while it gets smaller."""
+
+SHRINK_TRIES_MAX = 600
+"""Smaller worlds that are tried; after them the smallest so far is told."""
+
+VISIT_DEEDS_MAX = 8
+"""Deeds of one simulated visit, in worlds that are audited."""

@@ -196,7 +196,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--worlds", type=int, default=1_000)
     parser.add_argument("--first", type=int, help="the first seed of the swarm")
     parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
-    parser.add_argument("--stop-at", type=int, default=20, help="violations after which to end")
+    parser.add_argument(
+        "--stop-at", type=int, default=20, help="violations after which to end; at 1 none is shrunk"
+    )
     chosen = parser.parse_args(arguments)
     if chosen.seed is not None:
         return _explain(chosen.seed)
@@ -212,6 +214,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stdout.write(_report(summary, first) + "\n")
     for one in summary.violations:
         sys.stdout.write(f"\nseed {one.seed}: {one.violation}\n")
+    if summary.violations and chosen.stop_at > 1:
+        _explain(summary.violations[0].seed)
     return 1 if summary.violations else 0
 
 

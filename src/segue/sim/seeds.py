@@ -16,6 +16,7 @@ from segue.kernel.inputs import Asked, Called, Consented, Event, Reported
 from segue.kernel.plan import Plan
 from segue.kernel.values import Instant, Record
 from segue.sim.behaviour import Behaviour, load, session
+from segue.sim.limits import VISIT_DEEDS_MAX
 from segue.sim.plans import DAY, HOUR, MINUTE, PLACEMENTS, PRODUCTS, TOPICS, ZONES, Programs
 from segue.sim.tape import Given
 
@@ -28,7 +29,6 @@ STARTS = (
 )
 EAGERNESS = 8.0
 """How much likelier than real ones simulated visits lead to a cart and an order."""
-DEEDS_MAX = 8
 POISON = 1 << 80
 """A number with no stored form."""
 
@@ -199,7 +199,7 @@ class _Writer:
         deeds = [
             deed
             for _ in range(chance.choice((1, 2, 3)))
-            for deed in session(chance, _behaviour(), EAGERNESS)[:DEEDS_MAX]
+            for deed in session(chance, _behaviour(), EAGERNESS)[:VISIT_DEEDS_MAX]
         ]
         signs_at = chance.randrange(len(deeds) + 1) if signs_in else -1
         for number, deed in enumerate(deeds):

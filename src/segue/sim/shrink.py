@@ -11,17 +11,18 @@ from typing import TypeVar
 import msgspec
 
 from segue.kernel.plan import Plan
+from segue.sim.limits import SHRINK_ROUNDS_MAX, SHRINK_TRIES_MAX
 from segue.sim.seeds import Script
 
 T = TypeVar("T")
 
 Fails = Callable[[Script], bool]
-_ROUNDS_MAX = 4
 
 
 def shrink(one: Script, fails: Fails) -> Script:
-    """The smallest script found that still fails."""
-    for _ in range(_ROUNDS_MAX):
+    """The smallest script found that still fails, within a bounded number of tries."""
+    fails = _patient(fails)
+    for _ in range(SHRINK_ROUNDS_MAX):
         before = one
         one = _fewer_lines(one, fails)
         if len(one.plans) > 1 and fails(shorter := replace(one, plans=one.plans[:1])):
@@ -30,6 +31,18 @@ def shrink(one: Script, fails: Fails) -> Script:
         if one == before:
             break
     return one
+
+
+def _patient(fails: Fails) -> Fails:
+    """After enough tries nothing more is left out."""
+    tries = 0
+
+    def asked(one: Script) -> bool:
+        nonlocal tries
+        tries += 1
+        return tries <= SHRINK_TRIES_MAX and fails(one)
+
+    return asked
 
 
 def _fewer_lines(one: Script, fails: Fails) -> Script:

@@ -31,6 +31,7 @@ from segue.kernel.plan import Plan
 from segue.kernel.program import Program
 from segue.kernel.values import Instant, ProfileId
 from segue.sim.faults import Crashed, FaultyStore, LyingProvider, Recorder, TapedDesk
+from segue.sim.limits import RECOVERIES_MAX
 from segue.sim.plans import DAY, ZONES
 from segue.sim.seeds import Fault, Look, Publish, Say, Script
 from segue.sim.tape import Down, Ended, Given, Looked, Published, Tape, Told
@@ -40,7 +41,6 @@ KNOWN_ZONES = frozenset((*ZONES, "UTC"))
 _ZONES = Zones(KNOWN_ZONES)
 """Tables take a second to make, and never change."""
 
-_TRIES_MAX = 12
 _PROFILES = 100
 _RESEND_MS = 700
 
@@ -275,7 +275,7 @@ class World:
 
     def _until_done(self, work: Callable[[], None]) -> None:
         """Do it, through crashes; a full disk lets time go by with nothing done."""
-        for _ in range(_TRIES_MAX):
+        for _ in range(RECOVERIES_MAX):
             try:
                 work()
             except (Crashed, StoreUnavailable) as error:
@@ -291,7 +291,7 @@ class World:
         if self.store.full:
             return
         self._tell(f"the process dies: {error!r}")
-        for _ in range(_TRIES_MAX):
+        for _ in range(RECOVERIES_MAX):
             try:
                 self.host = self._open()
                 self._recover()
