@@ -1,10 +1,9 @@
-"""The pytest plugin: the fixture `segue`, the workspace's YAML tests, failures that say why.
+"""The pytest plugin: the fixture `segue`, and failures that say why.
 
     pytest --segue-workspace examples/01_cart_recovery
 
 Rule 1: a test asks for `segue` and gets the workspace afresh, with its clock at the start.
-Rule 2: `segue.test.yaml` files need no Python: each test in the workspace is collected as one
-    of pytest's when `--segue-tests` is given.
+Rule 2: tests written in YAML are not collected here; `segue test` runs those.
 """
 
 from collections.abc import Iterable, Iterator
