@@ -384,6 +384,17 @@ class FetchFailed(OperatorError):
     hint = "let this machine reach the provider's address over HTTPS"
 
 
+class WorkspaceDiffers(InputError):
+    """The running Segue has another workspace than the one that was to be published."""
+
+    code = "INP711"
+    status = 409
+    hint = "publish from the folder that `segue run` was started with, or start it on yours"
+
+    def __init__(self, expected: str, found: str) -> None:
+        super().__init__(f"its workspace holds program {found[:12]}, not {expected[:12]}")
+
+
 class NobodyNamed(InputError):
     """An input carries neither a user id nor an anonymous id."""
 

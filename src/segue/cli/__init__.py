@@ -19,6 +19,7 @@ COMMANDS = {
     "new": ("workspace:new", "Make a workspace to change."),
     "check": ("workspace:check", "Check a workspace, as a compiler does."),
     "test": ("testing:test", "Live the tests written beside a workspace's journeys."),
+    "publish": ("publishing:publish", "Put a workspace in force, and say what becomes of runs."),
     "run": ("running:run", "Start Segue with a workspace."),
     "send": ("sending:send", "Send one event to a running Segue."),
     "why": ("why:why", "Tell what was decided for a customer, and why."),

@@ -21,10 +21,10 @@ import uvicorn
 from rich.console import Console
 
 from segue import define, wiring
-from segue.cli import asking
+from segue.cli import asking, publishing
 from segue.cli.terminal import own_name, terminal
 from segue.cli.workspace import checked
-from segue.errors import BadSetting, NotHere, PortTaken, SegueError
+from segue.errors import BadSetting, NotHere, PortTaken, SegueError, StillCarrying
 from segue.server import app as server
 from segue.settings import Settings, local_url
 
@@ -88,7 +88,7 @@ def run(
     with wiring.installed(settings) as segue, _signals() as stopped:
         segue.host.publish(loaded.hash, wiring.encoded(loaded))
         segue.host.start()
-        running = server.server(segue.app(), settings.host, settings.port)
+        running = server.server(segue.app(folder), settings.host, settings.port)
 
         def told() -> None:
             if settings.simulate:
@@ -219,7 +219,10 @@ def _follow(
                 continue
             pause.wait(LOOK_S / 2)  # an editor may still be writing
             seen = _print_of(folder)
-            in_force = republish(folder, in_force, segue, console)
+            try:
+                in_force = republish(folder, in_force, segue, console)
+            except StillCarrying:
+                seen = ()  # looked at again: the last publication is being carried out
 
     thread = threading.Thread(target=watch, name="segue-watch", daemon=True)
     thread.start()
@@ -227,7 +230,10 @@ def _follow(
 
 
 def republish(folder: Path, in_force: str, segue: wiring.Installation, console: Console) -> str:
-    """Rule 1; returns the program that is in force afterwards."""
+    """Rule 1; returns the program that is in force afterwards. Raises `StillCarrying`.
+
+    Runs that are live finish on the program in which they entered; where they stand is told.
+    """
     try:
         loaded = wiring.read_workspace(folder)
         if loaded.plan is None:
@@ -239,11 +245,17 @@ def republish(folder: Path, in_force: str, segue: wiring.Installation, console: 
         if loaded.hash == in_force:
             console.print(f"{folder} checks clean; program {in_force[:12]} is in force already")
             return in_force
-        segue.host.publish(loaded.hash, wiring.encoded(loaded))
+        plan = wiring.encoded(loaded)
+        told = segue.host.outlook(loaded.hash, plan, {})
+        segue.host.publish(loaded.hash, plan)
+    except StillCarrying:
+        raise
     except SegueError as error:
         console.print(f"{error.code}: {error}; program {in_force[:12]} stays", style="yellow")
         return in_force
     console.print(f"published: program {loaded.hash[:12]} is in force", style="green")
+    for line in publishing.drained(told):
+        console.print(line)
     return loaded.hash
 
 

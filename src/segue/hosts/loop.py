@@ -45,7 +45,7 @@ from segue.hosts.limits import (
 )
 from segue.hosts.ports import Clock
 from segue.hosts.programs import Programs
-from segue.hosts.publishing import Modes
+from segue.hosts.publishing import Modes, Outlook
 from segue.hosts.verdicts import Verdict, channel_of
 from segue.hosts.zones import Zones
 from segue.kernel.effects import AssignTask, CallWebhook, ChangeAudience, Send
@@ -198,6 +198,10 @@ class Host:
 
             self._between_batches(swap)
         return program
+
+    def outlook(self, name: str, plan: bytes, modes: Modes) -> tuple[Outlook, ...]:
+        """What publishing a plan would mean for the runs that are live; changes nothing."""
+        return self._programs.outlook(name, plan, modes)
 
     def _refuse_early(self) -> None:
         if publishing.moves(self._desk.modes) and self._sweep_after is not None:

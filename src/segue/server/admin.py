@@ -16,7 +16,6 @@ from segue.errors import BodyUnreadable, NoSuchThing, NotAdmitted, StoreUnavaila
 from segue.kernel.profile import Profile
 from segue.kernel.values import ProfileId
 from segue.server import auth, bodies, limits, words
-from segue.server.diagrams import outline
 from segue.server.site import Site, site_of
 from segue.stores.ports import Identifier, KeptMessage, QueuedSend, Store
 
@@ -302,12 +301,6 @@ async def set_aside(request: Request) -> Response:
             ]
         }
     )
-
-
-async def program(request: Request) -> Response:
-    """The definitions in force, as the page draws them."""
-    site = site_of(request)
-    return _json(outline(site.host.program))
 
 
 class _Switch(msgspec.Struct):

@@ -29,6 +29,7 @@ from segue.server import (
     pages,
     preferences,
     problems,
+    publishing,
     receipts,
     sdk,
     shop,
@@ -37,7 +38,7 @@ from segue.server.bridge import Host
 from segue.server.cors import Cors
 from segue.server.fetching import Fetch, fetch
 from segue.server.push import Pushes
-from segue.server.site import Render, Settings, Simulation, Site
+from segue.server.site import Render, Settings, Simulation, Site, Workspace
 from segue.stores.ports import Store
 
 __all__ = ["ROUTES", "Render", "Settings", "Simulation", "create_app", "serve", "server"]
@@ -74,7 +75,11 @@ def _routes() -> list[Route]:
         Route("/api/outbox", admin.guarded(admin.outbox), methods=["GET"]),
         Route("/api/outbox/retry", admin.guarded(admin.retry), methods=["POST"]),
         Route("/api/set-aside", admin.guarded(admin.set_aside), methods=["GET"]),
-        Route("/api/program", admin.guarded(admin.program), methods=["GET"]),
+        Route(
+            "/api/program",
+            admin.guarded(publishing.answer),
+            methods=["GET", "POST"],
+        ),
         Route("/api/simulation", admin.guarded(admin.simulation), methods=["GET", "POST"]),
         Route("/health", admin.health, methods=["GET"]),
         Route("/ready", admin.ready, methods=["GET"]),
@@ -100,13 +105,15 @@ def create_app(
     render: Render,
     simulation: Simulation | None = None,
     fetch: Fetch = fetch,
+    workspace: Workspace | None = None,
 ) -> Starlette:
     """One server over a started host.
 
     `render(program, show)` fills what goes into a placement; `simulation` is what the page's
-    switch for simulated shoppers acts on; `fetch` gets what a provider names.
+    switch for simulated shoppers acts on; `fetch` gets what a provider names;
+    `workspace` reads the workspace that may be published again.
     """
-    site = Site(host, store, settings, clock, render, simulation, fetch)
+    site = Site(host, store, settings, clock, render, simulation, fetch, workspace)
     pushes = Pushes(site)
 
     @asynccontextmanager

@@ -12,6 +12,7 @@ from typing import Protocol
 from segue.errors import StoreUnavailable
 from segue.hosts.arrivals import Answer, Arrival
 from segue.hosts.facts import Fact
+from segue.hosts.publishing import Modes, Outlook
 from segue.kernel.program import Program
 
 
@@ -20,6 +21,14 @@ class Host(Protocol):
 
     def submit(self, arrivals: Sequence[Arrival], done: Callable[[list[Answer]], None]) -> None:
         """Queue arrivals; raises `QueueFull` or `HostStopped`."""
+        ...
+
+    def outlook(self, name: str, plan: bytes, modes: Modes) -> tuple[Outlook, ...]:
+        """What publishing a plan would mean for the runs that are live."""
+        ...
+
+    def publish(self, name: str, plan: bytes, modes: Modes | None = None) -> Program:
+        """Put a plan in force; `modes` say what becomes of runs of older ones."""
         ...
 
     def retry(self, ids: Sequence[str]) -> int:

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from segue.errors import (
+    DefinitionError,
     HostStopped,
     InputError,
     NoSuchThing,
@@ -42,7 +43,10 @@ _encode = msgspec.json.Encoder().encode
 
 def answer(error: SegueError) -> Response:
     """The HTTP answer to an error raised on purpose."""
-    status = error.status if isinstance(error, InputError) else 503
+    if isinstance(error, InputError):
+        status = error.status
+    else:
+        status = 422 if isinstance(error, DefinitionError) else 503
     headers: dict[str, str] = {}
     if isinstance(error, QueueFull):
         headers["Retry-After"] = str(max(1, error.retry_after_s))
@@ -61,7 +65,7 @@ def respond(status: int, problem: Problem, headers: dict[str, str] | None = None
 async def on_error(request: Request, error: Exception) -> Response:
     """For errors raised on purpose, wherever they were raised."""
     assert isinstance(error, SegueError)
-    if not isinstance(error, InputError | StoreUnavailable | HostStopped):
+    if not isinstance(error, InputError | DefinitionError | StoreUnavailable | HostStopped):
         _log.error("%s %s: %s %s", request.method, request.url.path, error.code, error)
     return answer(error)
 

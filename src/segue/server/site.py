@@ -74,6 +74,11 @@ class Tokens:
             del self._seen[next(iter(self._seen))]
 
 
+Workspace: TypeAlias = Callable[[], tuple[str, bytes]]
+"""Reads and checks the installation's workspace: its program's hash, and its plan. Raises
+`WorkspaceWrong`."""
+
+
 class Simulation(Protocol):
     """The simulated shoppers of a new workspace, which can be sent home."""
 
@@ -99,6 +104,7 @@ class Site:
         render: Render,
         simulation: Simulation | None,
         fetch: Fetch = fetch,
+        workspace: Workspace | None = None,
     ) -> None:
         self.host = host
         self.store = store
@@ -107,6 +113,7 @@ class Site:
         self.render = render
         self.simulation = simulation
         self.fetch = fetch
+        self.workspace = workspace
         self.tokens = Tokens()
         self.certificates: dict[str, bytes] = {}
         """Amazon's, by address, once one has proved a callback."""
