@@ -8,6 +8,7 @@ Rule 3: the page runs under the same strict policy as the live page.
 """
 
 import hashlib
+import re
 from html import escape
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,9 @@ from starlette.routing import Route
 from segue.errors import NoSuchThing
 from segue.server.pages import HEADERS, TYPES
 from segue.server.site import Site, site_of
+
+_NAME: Final = re.compile(rf"(?:[a-z0-9-]{{1,60}}/)?[a-z0-9-]{{1,60}}\.(?:{'|'.join(TYPES)})")
+"""What the storefront's files may be called: in the folder, or in one folder of it."""
 
 SHELL: Final = "index.html"
 WRITE_KEY: Final = "{{write_key}}"
@@ -43,9 +47,8 @@ async def page(request: Request) -> Response:
 def _read(site: Site, name: str) -> bytes:
     """A file's content. Read each time: whoever works on the storefront reloads and sees it."""
     folder = Path(site.settings.shop).resolve()
-    path = (folder / name).resolve()
-    known = path.suffix.lstrip(".") in TYPES and path.is_relative_to(folder)
-    if not known or not path.is_file():
+    path = folder / name if _NAME.fullmatch(name) else None
+    if path is None or not path.is_file() or not path.resolve().is_relative_to(folder):
         raise NoSuchThing(f"the demo shop has no file {name[:100]!r}")
     body = path.read_bytes()
     if name == SHELL:
