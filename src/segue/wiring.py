@@ -19,13 +19,14 @@ from starlette.applications import Starlette
 
 from segue import define
 from segue.channels.courier import Courier, is_simulated, render_show
+from segue.channels.limits import AUDIENCE_ROWS_MAX
 from segue.channels.links import Links, Tracking
 from segue.channels.providers import build_courier
 from segue.channels.receipts import READERS
 from segue.channels.secret import Secret, resolve
 from segue.channels.template import Templates
 from segue.connectors import segment
-from segue.errors import BadSetting, ChannelMisconfigured, NotHere, StoreInUse
+from segue.errors import BadSetting, ChannelMisconfigured, NotHere, StoreInUse, WorkspaceWrong
 from segue.hosts.arrivals import Arrival
 from segue.hosts.clock import SystemClock
 from segue.hosts.embedded import Embedded
@@ -176,9 +177,24 @@ def courier(settings: Settings, store: Store, links: Links | None = None) -> Cou
         links=links,
         tracking=Tracking(clicks=settings.track_clicks, opens=settings.track_opens),
         simulated=nobody_real,
+        superseded=lambda delivery: taken_back(store, delivery),
         allowed=allowed or None,
         environment=os.environ,
     )
+
+
+def taken_back(store: Store, delivery: Delivery) -> bool:
+    """Whether the same audience was changed again for this customer after this change."""
+    changed = delivery.effect
+    assert isinstance(changed, ChangeAudience)
+    whose = store.forward([delivery.profile]).get(delivery.profile, delivery.profile)
+    for row in store.outbox(None, whose, AUDIENCE_ROWS_MAX):
+        if row.id == delivery.id:
+            return False
+        later = row.effect
+        if isinstance(later, ChangeAudience) and later.audience == changed.audience:
+            return True
+    return False
 
 
 def nobody_real(delivery: Delivery) -> bool:

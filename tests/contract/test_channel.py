@@ -36,6 +36,7 @@ from segue.kernel.values import NEVER, Instant, Millis, ProfileId
 
 AT = Instant(1_790_000_000_000)
 HUSH = "Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4"
+AUDIENCES = {"buyers": "23842", "Zebra": "999"}
 VAPID = "q1dXpw3UpT5VOmu_cf_v6ih07Aems3njxI-JWgLcM94"
 PEM = (
     rsa.generate_private_key(65537, 2048)
@@ -154,6 +155,27 @@ ADAPTERS: Mapping[str, Adapter] = {
         any_2xx_is_success=True,
         address=lambda url: subscription(f"{url}/push/1"),
     ),
+    "meta_ads": Adapter(
+        channel="ads",
+        settings={"access_token": HUSH, "audiences": AUDIENCES},
+        success=(200, {}, b'{"session_id": "9778993", "num_received": 1}'),
+        name_of_success="9778993",
+        refusal=(400, b'{"error": {"code": 100, "message": "Invalid parameter"}}'),
+    ),
+    "google_ads": Adapter(
+        channel="ads",
+        settings={"account_id": "1234567890", "audiences": AUDIENCES},
+        success=(200, {}, b'{"requestId": "r-1"}'),
+        name_of_success="r-1",
+        refusal=(400, b'{"error": {"status": "INVALID_ARGUMENT"}}'),
+    ),
+    "hubspot": Adapter(
+        channel="task",
+        settings={"access_token": HUSH, "owners": {"sales": "77"}},
+        success=(201, {}, b'{"id": "512"}'),
+        name_of_success="512",
+        refusal=(400, b'{"message": "Property values were not valid"}'),
+    ),
     "webhook": Adapter(
         channel="webhook",
         settings={"secret": f"whsec_{HUSH}", "allowed_networks": ["127.0.0.0/8"]},
@@ -174,6 +196,7 @@ ADDRESSES = {
     "sms": "+49 151 2345678",
     "webhook": "crm",
     "task": "sales",
+    "ads": "buyers",
     "push": "fcm-token_of:a-phone-1234567890",
 }
 CONTENTS = {
@@ -182,6 +205,7 @@ CONTENTS = {
     "webhook": {"body": '{"a": 1}'},
     "task": {"title": "Hi"},
     "push": {"title": "Hi", "body": "Your cart is waiting"},
+    "ads": {"change": "add", "data": '{"email": "ana@shop.example"}'},
 }
 
 
@@ -215,6 +239,8 @@ class Provider:
                     self.close_connection = True
                     return
                 self.answer(*provider.answer)
+
+            do_DELETE = do_PATCH = do_POST  # noqa: N815 (the library's own names)
 
             def answer(self, status: int, extra: dict[str, str], content: bytes) -> None:
                 self.send_response(status)
@@ -259,8 +285,9 @@ def name(request: pytest.FixtureRequest) -> str:
 
 def settings_of(name: str, url: str) -> dict[str, Any]:
     adapter = ADAPTERS[name]
-    if name == "fcm":
-        return {"provider": name, "service_account": key_file(url), "base_url": url}
+    if name in {"fcm", "google_ads"}:
+        own = {"service_account": key_file(url), "base_url": url}
+        return {"provider": name, **adapter.settings, **own}
     if name == "webpush":
         return {"provider": name, **adapter.settings}
     key, path = adapter.url

@@ -16,7 +16,15 @@ from typing import Any, assert_never
 import msgspec
 
 from segue.channels import limits, sandbox
-from segue.channels.letter import Letter, Line, try_later, unknown, unrenderable
+from segue.channels.letter import (
+    Letter,
+    Line,
+    Together,
+    accepted,
+    try_later,
+    unknown,
+    unrenderable,
+)
 from segue.channels.links import Link, Links, Tracking
 from segue.channels.template import Templates
 from segue.channels.wire import Wire
@@ -47,11 +55,15 @@ class Courier:
         links: Links | None = None,
         tracking: Tracking | None = None,
         simulated: Callable[[Delivery], bool] | None = None,
+        superseded: Callable[[Delivery], bool] | None = None,
         allowed: Sequence[str] | None = None,
         wire: Wire | None = None,
         letter_seconds: float = limits.LETTER_SECONDS_MAX,
     ) -> None:
-        """`allowed`, where given, is test mode: addresses or `@domains` that may be reached."""
+        """`superseded` tells of a change of an audience that a later one has taken back.
+
+        `allowed`, where given, is test mode: addresses or `@domains` that may be reached.
+        """
         self._messages = messages
         self._keep = keep
         self._lines = dict(lines or {})
@@ -59,6 +71,7 @@ class Courier:
         self._links = links
         self._tracking = tracking or Tracking()
         self._simulated = simulated or is_simulated
+        self._superseded = superseded
         self._allowed = None if allowed is None else frozenset(map(str.casefold, allowed))
         self._wire = wire
         self._letter_seconds = letter_seconds
@@ -75,6 +88,9 @@ class Courier:
         out: list[tuple[int, Line, Letter]] = []
         kept: list[tuple[int, Letter, bool]] = []
         for at, delivery in enumerate(deliveries):
+            if self._is_superseded(delivery):
+                outcomes[at] = accepted(detail="a later change of this audience counts")
+                continue
             letter = self._write(delivery)
             if isinstance(letter, Outcome):
                 outcomes[at] = letter
@@ -160,6 +176,12 @@ class Courier:
             expires_at=send.not_after,
         )
 
+    def _is_superseded(self, delivery: Delivery) -> bool:
+        """A change that waited (its provider was away) must not undo what came after it."""
+        if self._superseded is None or not isinstance(delivery.effect, effects.ChangeAudience):
+            return False
+        return self._superseded(delivery)
+
     def _preferences(self, link: Link) -> str:
         if self._links is None:
             return ""
@@ -192,22 +214,40 @@ class Courier:
         return {at: sandbox.outcome(letter) for at, letter, _ in kept}
 
     async def _carry_all(self, out: list[tuple[Line, Letter]]) -> list[Outcome]:
-        return list(await asyncio.gather(*(self._carry(line, letter) for line, letter in out)))
+        outcomes: dict[int, Outcome] = {}
+        shared: dict[Line, list[int]] = {}
+        for at, (line, _) in enumerate(out):
+            if isinstance(line, Together):
+                shared.setdefault(line, []).append(at)
+        parts = [
+            *shared.values(),
+            *([at] for at, (line, _) in enumerate(out) if line not in shared),
+        ]
+        told = await asyncio.gather(
+            *(self._carry(out[part[0]][0], [out[at][1] for at in part]) for part in parts)
+        )
+        for part, found in zip(parts, told, strict=True):
+            outcomes |= dict(zip(part, found, strict=True))
+        return [outcomes[at] for at in range(len(out))]
 
-    async def _carry(self, line: Line, letter: Letter) -> Outcome:
+    async def _carry(self, line: Line, letters: list[Letter]) -> list[Outcome]:
+        """Letters that travel together, mostly one; whatever breaks, breaks for all of them."""
         places = self._places[line]
         try:
             async with asyncio.timeout(limits.PLACE_SECONDS_MAX):
                 await places.acquire()
         except TimeoutError:
-            return try_later(f"{limits.DELIVERIES_AT_ONCE_MAX} letters are on their way already")
+            said = f"{limits.DELIVERIES_AT_ONCE_MAX} letters are on their way already"
+            return [try_later(said)] * len(letters)
         try:
             async with asyncio.timeout(self._letter_seconds):
-                return await line.carry(letter)
+                if isinstance(line, Together):
+                    return await line.carry_all(letters)
+                return [await line.carry(letter) for letter in letters]
         except TimeoutError:
-            return _broken(line, f"no end after {self._letter_seconds:g} s")
+            return [_broken(line, f"no end after {self._letter_seconds:g} s")] * len(letters)
         except Exception as error:  # noqa: BLE001 (rule 2)
-            return _broken(line, f"{type(error).__name__}: {error}")
+            return [_broken(line, f"{type(error).__name__}: {error}")] * len(letters)
         finally:
             places.release()
 

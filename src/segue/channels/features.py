@@ -95,6 +95,23 @@ PROVIDERS: Mapping[str, Features] = {
         channels=("push",),
         remarks="VAPID, payload encrypted; dead subscriptions are retired",
     ),
+    "meta_ads": Features(
+        title="Meta Custom Audiences",
+        channels=("ads",),
+        resends_safely=True,
+        remarks="people named by hashes; changes travel together",
+    ),
+    "google_ads": Features(
+        title="Google Customer Match",
+        channels=("ads",),
+        resends_safely=True,
+        remarks="by the Data Manager API; people named by hashes; changes travel together",
+    ),
+    "hubspot": Features(
+        title="HubSpot",
+        channels=("task",),
+        remarks="tasks, and properties of the contact",
+    ),
     "webhook": Features(
         title="Signed webhook",
         channels=("webhook",),

@@ -8,7 +8,8 @@ Rule 3: neither raises for what a provider did. `compose` raises `Unsupported` o
     for a letter that this provider can't carry.
 """
 
-from typing import Literal as OneOf, Protocol
+from collections.abc import Sequence
+from typing import Literal as OneOf, Protocol, runtime_checkable
 
 import msgspec
 
@@ -91,6 +92,15 @@ class Line(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+        ...
+
+
+@runtime_checkable
+class Together(Protocol):
+    """A line that carries many letters in one request."""
+
+    async def carry_all(self, letters: Sequence[Letter]) -> list[Outcome]:
+        """Outcomes in the order of the letters."""
         ...
 
 

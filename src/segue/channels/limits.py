@@ -109,3 +109,12 @@ TRACKED_URL_CHARACTERS_MAX = 2_000
 
 TOKEN_SECONDS_LEFT = 120
 """How long before its end a provider's token is exchanged for another."""
+
+AUDIENCE_SIZE_MAX = 500
+"""People in one request that changes an audience; the providers take 10,000."""
+
+AUDIENCE_ROWS_MAX = 200
+"""Rows of a customer's outbox that are looked through for a later change of the same audience."""
+
+PUSH_SECONDS_MAX = 28 * 86_400
+"""How long a push service is asked to keep a message at most; none keeps it longer."""

@@ -14,9 +14,11 @@ from typing import Any, cast
 
 import msgspec
 
+from segue.channels.audiences import GoogleAds, GoogleAdsSettings, Meta, MetaSettings
 from segue.channels.courier import Courier, Keep, Messages
 from segue.channels.fcm import Fcm, FcmSettings
 from segue.channels.features import PROVIDERS
+from segue.channels.hubspot import HubSpot, HubSpotSettings
 from segue.channels.letter import Adapter, Letter, Line
 from segue.channels.links import Links, Tracking
 from segue.channels.mailgun import Mailgun, MailgunSettings
@@ -28,6 +30,7 @@ from segue.channels.slack import Slack, SlackSettings
 from segue.channels.sms import HttpSms, HttpSmsSettings
 from segue.channels.smtp import Smtp, SmtpLine, SmtpSettings
 from segue.channels.template import Templates
+from segue.channels.together import AudienceLine, HubSpotLine
 from segue.channels.twilio import Twilio, TwilioSettings
 from segue.channels.webhook import Webhook, WebhookSettings
 from segue.channels.webpush import WebPush, WebPushSettings
@@ -47,6 +50,9 @@ _OVER_HTTP: Mapping[str, tuple[type[msgspec.Struct], Callable[[Any], Adapter]]] 
     "http_sms": (HttpSmsSettings, HttpSms),
     "fcm": (FcmSettings, Fcm),
     "webpush": (WebPushSettings, WebPush),
+    "meta_ads": (MetaSettings, Meta),
+    "google_ads": (GoogleAdsSettings, GoogleAds),
+    "hubspot": (HubSpotSettings, HubSpot),
     "webhook": (WebhookSettings, Webhook),
     "slack": (SlackSettings, Slack),
 }
@@ -67,6 +73,7 @@ def build_courier(
     links: Links | None = None,
     tracking: Tracking | None = None,
     simulated: Callable[[Delivery], bool] | None = None,
+    superseded: Callable[[Delivery], bool] | None = None,
     allowed: Sequence[str] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Courier:
@@ -88,6 +95,7 @@ def build_courier(
         links=links,
         tracking=tracking,
         simulated=simulated,
+        superseded=superseded,
         allowed=allowed,
         wire=wire,
     )
@@ -144,6 +152,10 @@ def build_line(
         guard = None
         if isinstance(decoded, WebhookSettings | WebPushSettings):
             guard = Guard(decoded.allowed_networks)
+        if isinstance(adapter, Meta | GoogleAds):
+            return AudienceLine(adapter, wire, getattr(adapter, "login", None))
+        if isinstance(adapter, HubSpot):
+            return HubSpotLine(adapter, wire)
         login = adapter.login if isinstance(adapter, Fcm) else None
         return HttpLine(adapter, wire, guard, login)
     except (msgspec.ValidationError, ChannelMisconfigured, ValueError) as error:

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from segue.channels import limits
 from segue.channels.email import digest
 from segue.channels.fcm import fields_of
 from segue.channels.letter import Letter, Reply, Request, accepted, by_status, unreachable
@@ -34,8 +35,6 @@ CURVE = ec.SECP256R1()
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 RECORD_BYTES = 4096
 JWT_SECONDS = 12 * 3600
-TTL_SECONDS_MAX = 28 * 86_400
-"""Longer than push services keep anything."""
 
 
 class WebPushSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,7 +94,7 @@ class WebPush:
         salt = hmac.digest(self._seed, b"salt\0" + own, "sha256")[:16]
         number = int.from_bytes(hmac.digest(self._seed, b"key\0" + own, "sha512"), "big")
         once = ec.derive_private_key(number % (ORDER - 1) + 1, CURVE)
-        left = min(max((letter.expires_at - letter.at) // 1000, 0), TTL_SECONDS_MAX)
+        left = min(max((letter.expires_at - letter.at) // 1000, 0), limits.PUSH_SECONDS_MAX)
         return Request(
             method="POST",
             url=endpoint,

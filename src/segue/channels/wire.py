@@ -130,13 +130,18 @@ class HttpLine:
             return refused(str(error))
         except (ValueError, KeyError, TypeError) as error:
             return unrenderable(f"{self.adapter.name}: {type(error).__name__}: {error}")
+        answer = await self.exchange(request, letter.at)
+        return answer if isinstance(answer, Outcome) else self.interpret(answer)
+
+    async def exchange(self, request: Request, at: Instant) -> Reply | Outcome:
+        """Send one request: the provider's reply, or what it means that there is none."""
         now = asyncio.get_running_loop().time
         seconds = self._breaker.wait(now())
         if seconds:
             return in_trouble(self.adapter.name, seconds)
         try:
             if self._key is not None:
-                request = await self._key.used(request, letter.at, now())
+                request = await self._key.used(request, at, now())
         except (httpx.HTTPError, ValueError) as error:
             # No token, so nothing was sent: whoever gives them is away, or our key is wrong.
             self._breaker.failed(now())
@@ -161,9 +166,11 @@ class HttpLine:
             raise
         finally:
             self._breaker.ended()
-        return self._interpret(reply, now())
+        self._noted(reply, now())
+        return reply
 
-    def _interpret(self, reply: Reply, now: float) -> Outcome:
+    def _noted(self, reply: Reply, now: float) -> None:
+        """What the reply says of the provider's health, and of our token."""
         if reply.status == 401 and self._key is not None:
             self._key.forget()
         if reply.status >= 500:
@@ -173,6 +180,9 @@ class HttpLine:
         after_ms = retry_after_ms(reply) if reply.status in {429, 503} else 0
         if after_ms:
             self._breaker.asked_to_wait(now, after_ms / 1000)
+
+    def interpret(self, reply: Reply) -> Outcome:
+        """What the reply says of the letter, also where it is not in the provider's form."""
         try:
             return self.adapter.interpret(reply)
         except (ValueError, KeyError, TypeError) as error:
