@@ -14,7 +14,9 @@ export PYTHONDONTWRITEBYTECODE := 1
 VENV := .venv
 BIN := $(VENV)/bin
 NODE := tests/integration/node
-WORKSPACE ?= examples/01_cart_recovery
+WORKSPACE ?= examples/shop/workspace
+# The demo storefront belongs to its own workspace.
+SHOP ?= $(if $(filter examples/shop/workspace,$(WORKSPACE)),examples/shop/site)
 SEED ?=
 ARGS ?=
 
@@ -25,8 +27,8 @@ help: ## List the tasks
 
 setup: $(VENV)/.installed .stamps/node .stamps/sdk .stamps/browser ## Set up all that the other tasks need
 
-run: $(VENV)/.installed ## Start Segue with an example workspace and simulated shoppers
-	@exec $(BIN)/segue run $(WORKSPACE) $(ARGS)
+run: $(VENV)/.installed ## Start Segue with the demo shop and simulated shoppers
+	@exec $(BIN)/segue run $(WORKSPACE) $(if $(SHOP),--shop $(SHOP)) $(ARGS)
 
 test: setup ## Run all tests, the simulator's swarm and the slow ones excepted
 	$(BIN)/pytest -n 2 --dist=worksteal -m "not slow" $(ARGS)

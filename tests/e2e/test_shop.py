@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from segue import wiring
+from segue.kernel.values import NEVER
 from tests.integration.conftest import Segue
 
 ROOT = Path(__file__).parents[2]
@@ -128,6 +129,23 @@ def test_the_shop_is_served_under_a_strict_policy_with_a_write_key_and_no_other_
                  "/shop/..%2F..%2F01_cart_recovery%2Fmessages%2Fcart-offer.html",
                  "/shop/%00.js"):  # fmt: skip
         assert running.client.get(path).status_code == 404, path
+
+
+def test_simulated_shoppers_are_shown_help_and_offers_and_put_some_away(running: Segue) -> None:
+    running.installation.shoppers.switch(True)
+
+    def reacted() -> bool:
+        lines = [
+            line
+            for saved in running.store.profiles("", 500)
+            for line in saved.ledger
+            if line.placement
+        ]
+        seen = {line.message for line in lines}
+        left = any(line.dismissed_at < NEVER or line.clicked_at < NEVER for line in lines)
+        return {"help-choosing", "ten-percent"} <= seen and left
+
+    running.wait_for(reacted, 60)
 
 
 def test_without_the_setting_there_is_no_shop(tmp_path: Path) -> None:

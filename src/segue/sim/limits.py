@@ -70,5 +70,8 @@ SHRINK_ROUNDS_MAX = 4
 SHRINK_TRIES_MAX = 600
 """Smaller worlds that are tried; after them the smallest so far is told."""
 
+ONLOOKERS_MAX = 5_000
+"""Simulated shoppers who have something on their page; the earliest are forgotten."""
+
 VISIT_DEEDS_MAX = 8
 """Deeds of one simulated visit, in worlds that are audited."""

@@ -89,7 +89,7 @@ class Pages:
         """What the page of this event asks for."""
         if not event.live or profile not in self._standing:
             return None
-        placements = self._asked_at(event)
+        placements = self.asked_at(event)
         if not placements:
             return None
         return Arrival(
@@ -98,7 +98,8 @@ class Pages:
             source="page",
         )
 
-    def _asked_at(self, event: Event) -> tuple[str, ...]:
+    def asked_at(self, event: Event) -> tuple[str, ...]:
+        """The placements that the page of this event has."""
         if event.name in self._checkout:
             return self._placements.get("checkout", ())
         if event.kind == "screen":
