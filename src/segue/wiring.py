@@ -40,6 +40,7 @@ from segue.kernel.plan import Message, Plan
 from segue.kernel.values import Instant, Record
 from segue.server import app as server
 from segue.settings import Settings, channels_of, link_key, listed, local_url, write_keys
+from segue.sim.onsite import Onlookers
 from segue.sim.population import Population
 from segue.stores.ports import Store
 from segue.stores.sqlite import SqliteStore
@@ -377,6 +378,7 @@ class Shoppers:
         self._host = host
         self._clock = clock
         self._population = Population(self._sink, clock)
+        self._onlookers = Onlookers(host.ask, lambda: host.program.plan, SIMULATED)
         self._leave: Callable[[], None] | None = None
 
     @property
@@ -420,6 +422,8 @@ class Shoppers:
             ]
         if arrivals:
             self._host.ask(arrivals)
+        for each in taken:
+            self._onlookers.turn(each.event)
 
 
 def _is_real(fact: Fact) -> bool:
