@@ -20,7 +20,7 @@ from typing import Literal as OneOf
 import msgspec
 
 from segue.kernel.inputs import Event
-from segue.kernel.limits import IDENTITIES_MAX
+from segue.kernel.limits import DERIVED_MAX, IDENTITIES_MAX
 from segue.kernel.profile import Profile
 from segue.kernel.values import Instant, ProfileId
 
@@ -31,9 +31,6 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS = tuple(low + high for high in _ALPHABET for low in _ALPHABET)
 """Two digits at once, the lower one first."""
 _ID_LENGTH = 20
-
-DERIVED_MAX = 4_096
-"""Ids remembered: a name is asked for several times before its profile exists."""
 
 
 class Name(msgspec.Struct, frozen=True, array_like=True, order=True):

@@ -60,3 +60,9 @@ YEARS_AHEAD_MAX = 8
 
 DAYS_AHEAD_MAX = 62
 """Days in which a day of the month is looked for: the 31st comes within two months."""
+
+DERIVED_MAX = 4_096
+"""Ids derived from names that are remembered; forgetting one costs time only."""
+
+REMEMBERED_MAX = 1_024
+"""Sets of bits whose segments a program remembers; beyond, all are forgotten: time only."""

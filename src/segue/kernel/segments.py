@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import TypeAlias, TypeVar
 
 from segue.kernel.features import Ask
+from segue.kernel.limits import REMEMBERED_MAX
 from segue.kernel.plan import Segment
 from segue.kernel.predicate import Linker
 from segue.kernel.profile import Profile
@@ -23,9 +24,6 @@ from segue.kernel.values import NEVER, Instant
 
 EVERYTHING = -1
 """As dirty bits: ask every segment."""
-
-REMEMBERED_MAX = 1_024
-"""Sets of bits and of places whose segments are remembered; beyond, all are forgotten."""
 
 Asked: TypeAlias = tuple[int, str, Ask]
 _Known = TypeVar("_Known")

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from segue.kernel import plan
 from segue.kernel.effects import Effect, Send, Show, Withdraw
-from segue.kernel.expression import Compare, Expression, Literal, Path
+from segue.kernel.expression import Aggregate, Compare, Expression, Literal, Path, Stream
 from segue.kernel.inputs import Asked, Consented, Event, Input, Merged, Reported, Woke
 from segue.kernel.profile import Profile, Run, create
 from segue.kernel.program import Program, link
@@ -84,6 +84,16 @@ def show(step_id: str, name: str, *, then: str = plan.END, **more: object) -> pl
     """A show step on the placement `banner`."""
     settings: dict[str, object] = {"lasts_ms": HOUR, "placement": "banner", **more}
     return plan.Show(id=step_id, next=then, message=name, **settings)  # type: ignore[arg-type]
+
+
+def wait(step_id: str, span: int, then: str) -> plan.Wait:
+    """A wait step."""
+    return plan.Wait(id=step_id, next=then, for_ms=Millis(span))
+
+
+def count(event: str, *, within: Millis | None = None) -> Aggregate:
+    """How often an event happened."""
+    return Aggregate("count", Stream((event,)), within)
 
 
 def program(
@@ -247,6 +257,7 @@ __all__ = [
     "NEVER",
     "Customer",
     "at_least",
+    "count",
     "equals",
     "journey",
     "message",
@@ -255,4 +266,5 @@ __all__ = [
     "send",
     "show",
     "trait",
+    "wait",
 ]
