@@ -48,6 +48,9 @@ from segue.stores.sqlite import SqliteStore
 SIMULATED = "simulation"
 """The source that simulated shoppers name."""
 
+PACE = "per_second"
+"""The key of a channel that is no provider's: how many may leave in a second."""
+
 RECEIPTS = "receipts"
 """The table of the channels' file that is no channel: what proves callbacks."""
 
@@ -213,7 +216,11 @@ def nobody_real(delivery: Delivery) -> bool:
 def providers_of(settings: Settings) -> dict[str, dict[str, object]]:
     """The provider of each channel with its settings: from the channels' file, and SMTP's own."""
     tables = channels_of(settings)
-    channels = {name: table for name, table in tables.items() if name != RECEIPTS}
+    channels = {
+        name: {key: value for key, value in table.items() if key != PACE}
+        for name, table in tables.items()
+        if name != RECEIPTS
+    }
     if settings.smtp_host and "email" not in channels:
         channels["email"] = _smtp(settings)
     callback = f"{settings.public_url.rstrip('/')}/v1/receipts/twilio"
@@ -221,6 +228,19 @@ def providers_of(settings: Settings) -> dict[str, dict[str, object]]:
         if table.get("provider") == "twilio" and settings.public_url:
             table.setdefault("status_callback", callback)
     return channels
+
+
+def paces_of(settings: Settings) -> dict[str, float]:
+    """How many of each channel may leave in a second, where it is set. Raises `BadSetting`."""
+    found: dict[str, float] = {}
+    for name, table in channels_of(settings).items():
+        pace = table.get(PACE)
+        if pace is None or name == RECEIPTS:
+            continue
+        if isinstance(pace, bool) or not isinstance(pace, int | float) or not pace > 0:
+            raise BadSetting(f"{settings.channels}: [{name}] per_second must be a number above 0")
+        found[name] = float(pace)
+    return found
 
 
 def receipts_of(settings: Settings) -> dict[str, Secret]:
@@ -280,7 +300,12 @@ class Installation:
         self.links = links_of(settings)
         self.courier = courier(settings, store, self.links)
         self.host = Embedded(
-            store, self.courier, patterns=patterns, clock=self.clock, zones=self.zones
+            store,
+            self.courier,
+            patterns=patterns,
+            clock=self.clock,
+            zones=self.zones,
+            paces=paces_of(settings) if settings.deliver == "live" else None,
         )
         self.keys = write_keys(settings, draw=True)
         self.shoppers = Shoppers(self.host, self.clock)

@@ -8,7 +8,8 @@ Rule 1: only faults of the provider count (no connection, silence, 5xx), not its
 Rule 2: when its time is over, one letter goes ahead as a probe. If it works the line is closed;
     if not, the time doubles, up to a bound.
 Rule 3: a provider that says when to come back is believed.
-Rule 4: it reads no clock; seconds of any steady one are handed in.
+Rule 4: in trouble for longer than `BREAKER_DOWN_SECONDS`, it is *down*: other channels are used.
+Rule 5: it reads no clock; seconds of any steady one are handed in.
 """
 
 from segue.channels import limits
@@ -19,6 +20,7 @@ class Breaker:
 
     def __init__(self) -> None:
         self._faults = 0
+        self._since = 0.0
         self._seconds = limits.BREAKER_SECONDS_LEAST
         self._until = 0.0
         self._probing = False
@@ -33,6 +35,11 @@ class Breaker:
             self._probing = True
         return 0.0
 
+    def down(self, now: float) -> bool:
+        """Whether it has been in trouble for so long that nobody should wait for it."""
+        open_ = self._faults >= limits.BREAKER_FAULTS_MAX
+        return open_ and now - self._since >= limits.BREAKER_DOWN_SECONDS
+
     def worked(self) -> None:
         """The provider answered."""
         self._faults, self._probing = 0, False
@@ -40,6 +47,8 @@ class Breaker:
 
     def failed(self, now: float) -> None:
         """The provider is in trouble."""
+        if self._faults == 0:
+            self._since = now
         self._faults += 1
         if self._probing:
             self._probing = False

@@ -227,7 +227,8 @@ class Courier:
             *(self._carry(out[part[0]][0], [out[at][1] for at in part]) for part in parts)
         )
         for part, found in zip(parts, told, strict=True):
-            outcomes |= dict(zip(part, found, strict=True))
+            known = [_untaken(out[part[0]][0], outcome) for outcome in found]
+            outcomes |= dict(zip(part, known, strict=True))
         return [outcomes[at] for at in range(len(out))]
 
     async def _carry(self, line: Line, letters: list[Letter]) -> list[Outcome]:
@@ -277,6 +278,13 @@ def _live(loop: asyncio.AbstractEventLoop) -> None:
         loop.run_forever()
     finally:
         loop.close()
+
+
+def _untaken(line: Line, outcome: Outcome) -> Outcome:
+    """A line that doesn't resend safely says `try_later` only of what was surely not taken."""
+    if outcome.result != "try_later" or line.resends_safely:
+        return outcome
+    return msgspec.structs.replace(outcome, untaken=True)
 
 
 def _broken(line: Line, detail: str) -> Outcome:

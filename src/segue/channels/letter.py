@@ -114,9 +114,11 @@ def try_later(detail: str, after_ms: int = 0) -> Outcome:
     return Outcome(result="try_later", detail=brief(detail), after_ms=after_ms)
 
 
-def in_trouble(name: str, seconds: float) -> Outcome:
+def in_trouble(name: str, seconds: float, *, down: bool = False) -> Outcome:
     """The provider is left alone for a while (`breaker.py`)."""
-    return try_later(f"{name} is in trouble and left alone", after_ms=max(1, int(seconds * 1000)))
+    after_ms = max(1, int(seconds * 1000))
+    said = try_later(f"{name} is in trouble and left alone", after_ms)
+    return msgspec.structs.replace(said, down=down)
 
 
 def refused(detail: str) -> Outcome:

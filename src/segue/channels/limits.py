@@ -95,6 +95,9 @@ BREAKER_SECONDS_LEAST = 5.0
 BREAKER_SECONDS_MAX = 300.0
 """How long at most, also where a provider asks for more."""
 
+BREAKER_DOWN_SECONDS = 120.0
+"""How long a provider is in trouble before its letters are left to other channels."""
+
 GOODBYE_SECONDS_MAX = 0.05
 """Time that a closing courier gives its connections to end."""
 

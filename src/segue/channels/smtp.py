@@ -158,9 +158,10 @@ class SmtpLine:
             envelope = self.adapter.compose(letter)
         except (BadAddress, Unsupported) as error:
             return refused(str(error))
-        seconds = self._breaker.wait(asyncio.get_running_loop().time())
+        at = asyncio.get_running_loop().time()
+        seconds = self._breaker.wait(at)
         if seconds:
-            return in_trouble(self.adapter.name, seconds)
+            return in_trouble(self.adapter.name, seconds, down=self._breaker.down(at))
         try:
             return self.adapter.interpret(await self._hand_over(envelope))
         finally:

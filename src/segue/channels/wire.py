@@ -138,7 +138,7 @@ class HttpLine:
         now = asyncio.get_running_loop().time
         seconds = self._breaker.wait(now())
         if seconds:
-            return in_trouble(self.adapter.name, seconds)
+            return in_trouble(self.adapter.name, seconds, down=self._breaker.down(now()))
         try:
             if self._key is not None:
                 request = await self._key.used(request, at, now())

@@ -9,7 +9,8 @@ Rule 1: the loop claims, and only for a worker that is free now: nothing lies cl
     profiles, no decision can fall between a claim and its profile's knowing of it.
 Rule 2: each channel group has its own workers, so a provider that hangs stops only itself.
     A worker that does not answer in time is given up: what it held is *unknown*.
-Rule 3: a courier that raises has a bug, and nobody knows what it sent: *unknown* too.
+Rule 3: what a provider's pace does not let out yet is not claimed (`pace.py`).
+Rule 4: a courier that raises has a bug, and nobody knows what it sent: *unknown* too.
 """
 
 import logging
@@ -24,6 +25,7 @@ from segue.hosts.limits import (
     HUNG_WORKERS_MAX,
     OUTBOX_LOOK_MS,
 )
+from segue.hosts.pace import Bucket
 from segue.hosts.ports import Courier, Delivery, Outcome
 from segue.hosts.verdicts import Verdict, channel_of, expired, judge, lost, not_after
 from segue.kernel.effects import Effect
@@ -63,10 +65,10 @@ class _Worker:
 
 
 def _deliver(courier: Courier, deliveries: list[Delivery]) -> list[Outcome]:
-    """Rule 3, and the right number of outcomes whatever the courier does."""
+    """Rule 4, and the right number of outcomes whatever the courier does."""
     try:
         outcomes = courier.deliver(deliveries)
-    except Exception as error:  # noqa: BLE001 - Rule 3
+    except Exception as error:  # noqa: BLE001 - Rule 4
         _log.exception("a courier raised; what it held is unknown")
         outcomes = [Outcome(result="unknown", detail=f"{type(error).__name__}: {error}")]
         return outcomes * len(deliveries)
@@ -86,12 +88,14 @@ class Group:
         courier: Courier,
         workers: int,
         back: Callable[["Group"], None],
+        pace: float = 0,
     ) -> None:
         self.name = name
         self.channels = channels
         self.courier = courier
         self.expected = NEVER
         """When a row may next be due; the loop claims then if a worker is free."""
+        self._bucket = Bucket(pace) if pace else None
         self._back = back
         self._started = 0
         self._lock = threading.Lock()
@@ -111,6 +115,17 @@ class Group:
     def expect(self, at: Instant) -> None:
         """A row falls due at this instant."""
         self.expected = min(self.expected, at)
+
+    def room(self, now: Instant) -> int:
+        """How many rows may be claimed now."""
+        if self._bucket is None:
+            return CLAIM_SIZE_MAX
+        return min(CLAIM_SIZE_MAX, self._bucket.room(now))
+
+    def claimed(self, count: int, now: Instant) -> None:
+        """So many were."""
+        if self._bucket is not None:
+            self._bucket.take(count, now)
 
     @property
     def idle(self) -> bool:
@@ -173,6 +188,8 @@ class Group:
         with self._lock:
             limit = min((w.since + DELIVERY_MS_MAX for w in self._busy), default=NEVER)
             claim = self.expected if self._free else NEVER
+            if self._bucket is not None and claim != NEVER:
+                claim = max(claim, self._bucket.ready_at())
         return Instant(min(limit, claim))
 
     @property
@@ -197,12 +214,14 @@ class Dispatcher:
         by: str,
         groups: Mapping[str, tuple[str, ...]] = GROUPS,
         workers: int = 1,
+        paces: Mapping[str, float] | None = None,
     ) -> None:
         self.by = by
         self.look_at = Instant(0)
         """When the outbox itself is asked what is due: after a start, for retries, pacing."""
         self._courier = courier
         self._workers = workers
+        self._paces = paces or {}
         self._back: Callable[[], None] = lambda: None
         self._resent: set[tuple[str, str]] = set()
         self._to_resend: list[QueuedSend] = []
@@ -212,7 +231,8 @@ class Dispatcher:
             self._add(name, channels)
 
     def _add(self, name: str, channels: tuple[str, ...]) -> Group:
-        group = Group(name, channels, self._courier, self._workers, lambda _: self._back())
+        pace = self._paces.get(name, 0)
+        group = Group(name, channels, self._courier, self._workers, lambda _: self._back(), pace)
         self.groups.append(group)
         for channel in channels:
             self._by_channel[channel] = group
@@ -263,7 +283,8 @@ class Dispatcher:
 
     def ready(self, now: Instant) -> list[Group]:
         """Groups for which something may be claimed now."""
-        return [group for group in self.groups if group.expected <= now and group.idle]
+        due = (group for group in self.groups if group.expected <= now and group.idle)
+        return [group for group in due if group.room(now)]
 
     def take_over(self, group: Group, rows: Sequence[QueuedSend], now: Instant) -> list[Verdict]:
         """Hand claimed rows to a worker; what has expired is judged at once instead."""

@@ -44,6 +44,7 @@ class Embedded:
         zones: Zones | None = None,
         groups: Mapping[str, tuple[str, ...]] = GROUPS,
         workers: int = 1,
+        paces: Mapping[str, float] | None = None,
         queue_max: int = QUEUE_MAX,
         batch_size_max: int = BATCH_SIZE_MAX,
     ) -> None:
@@ -54,6 +55,7 @@ class Embedded:
         self._programs = Programs(store, patterns, self.zones)
         self._groups = groups
         self._workers = workers
+        self._paces = paces
         self._queue_max = queue_max
         self._batch_size_max = batch_size_max
         self._host: Host | None = None
@@ -99,6 +101,7 @@ class Embedded:
             by=f"{os.getpid()}@{self.clock.now()}",
             groups=self._groups,
             workers=self._workers,
+            paces=self._paces,
         )
         host = Host(
             self.store,

@@ -43,6 +43,10 @@ ATTEMPTS_MAX = 16
 RETRY_FIRST_MS = 2_000
 """Wait after the first failure; it doubles with each further one."""
 
+FALLBACK_AFTER_MS = 10 * 60_000
+"""How long a send waits for its provider while another channel of its step is left; then that
+one is used. Less where the channel says that the provider is down."""
+
 RETRY_LONGEST_MS = 30 * 60_000
 """Longest wait between two tries, also when the provider asks for more."""
 

@@ -35,7 +35,6 @@ from segue.hosts.facts import Listener, Listeners
 from segue.hosts.limits import (
     BATCH_SIZE_MAX,
     BULK_SHARE_MAX,
-    CLAIM_SIZE_MAX,
     PROMPT_SIZE_MAX,
     QUEUE_MAX,
     STOP_MS_MAX,
@@ -392,11 +391,13 @@ class Host:
         if dispatcher.look_at <= now:
             dispatcher.look(self._store.next_queued(), now)
         for group in dispatcher.ready(now):
-            rows = self._store.claim(now, CLAIM_SIZE_MAX, dispatcher.by, group.channels)
+            room = group.room(now)
+            rows = self._store.claim(now, room, dispatcher.by, group.channels)
+            group.claimed(len(rows), now)
             if rows:
                 self._desk.cache.claimed(rows)
                 self._verdicts += dispatcher.take_over(group, rows, now)
-            if len(rows) < CLAIM_SIZE_MAX:
+            if len(rows) < room:
                 group.expected = NEVER
                 dispatcher.look_at = min(dispatcher.look_at, self._store.next_queued())
 

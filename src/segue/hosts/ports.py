@@ -45,6 +45,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     provider_id: str = ""
     after_ms: int = 0
+    untaken: bool = False
+    """Of `try_later`: this try can't have been taken, nor any before it."""
+    down: bool = False
+    """Its provider has been in trouble for so long that another channel is better."""
 
 
 class Courier(Protocol):

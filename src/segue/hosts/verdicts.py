@@ -12,6 +12,7 @@ from typing import Literal as OneOf, assert_never
 import msgspec
 
 from segue.hosts.arrivals import Arrival
+from segue.hosts.limits import FALLBACK_AFTER_MS
 from segue.hosts.ports import Outcome
 from segue.hosts.retry import next_try
 from segue.kernel.effects import (
@@ -104,6 +105,10 @@ def judge(row: QueuedSend, outcome: Outcome, now: Instant, resent: bool = False)
 
 def _again(row: QueuedSend, outcome: Outcome, now: Instant) -> Verdict:
     due_at = next_try(now, row.id, row.attempts, outcome.after_ms)
+    if _moves_on(row, outcome, now):
+        # Cancelled and not dead: what goes out on another channel must not be retried here.
+        detail = f"left to another channel: {outcome.detail}"
+        return _ended(row, now, "cancelled", "failed", "provider_away", detail, True)
     if due_at is None or due_at >= not_after(row.effect):
         # Given up while there is time left, so that the next channel has a chance.
         detail = f"given up after {row.attempts} tries: {outcome.detail}"
@@ -119,6 +124,14 @@ def _again(row: QueuedSend, outcome: Outcome, now: Instant) -> Verdict:
     return Verdict(settlement, _report(row, "deferred", "", True))
 
 
+def _moves_on(row: QueuedSend, outcome: Outcome, now: Instant) -> bool:
+    """Whether another channel should be used: only if this one can't have taken it (P4)."""
+    if not isinstance(row.effect, Send) or not row.effect.fallback or not outcome.untaken:
+        return False
+    waited = now - max(row.queued_at, row.effect.pace_at)
+    return outcome.down or waited >= FALLBACK_AFTER_MS
+
+
 def _bounced(row: QueuedSend, outcome: Outcome, now: Instant) -> Verdict:
     ended = _ended(row, now, "dead", "bounced", "bounced", outcome.detail, True)
     if ended.report is None or not isinstance(row.effect, Send):
@@ -130,7 +143,7 @@ def _bounced(row: QueuedSend, outcome: Outcome, now: Instant) -> Verdict:
 def _ended(
     row: QueuedSend,
     now: Instant,
-    state: OneOf["dead", "unknown"],
+    state: OneOf["dead", "unknown", "cancelled"],
     told: OneOf["failed", "bounced", "unknown"],
     reason: str,
     detail: str,

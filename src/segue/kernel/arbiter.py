@@ -411,8 +411,10 @@ def _decide_one(turn: Turn, proposal: Proposal, linked: LinkedMessage | None) ->
     else:
         hearing = Hearing(turn, linked, journey, run, proposal)
         verdict = hearing.consider(channels_of(journey, proposal))
-    if verdict.outcome == "admitted" and linked is not None and run is not None:
-        _admit(turn, proposal, linked, run, verdict.channel)
+        if verdict.outcome == "admitted":
+            others = [one for one in channels_of(journey, proposal) if one != verdict.channel]
+            left = any(hearing.reachable(hearing.candidate(o)).verdict == PASSED for o in others)
+            _admit(turn, proposal, linked, run, verdict.channel, fallback=left)
     if verdict.outcome == "held" and proposal.reason == verdict.reason:
         return verdict
     turn.notes.append(
@@ -437,7 +439,15 @@ def send_id_of(proposal: Proposal) -> str:
     return f"{proposal.id}~{len(proposal.tried)}" if proposal.tried else proposal.id
 
 
-def _admit(turn: Turn, proposal: Proposal, linked: LinkedMessage, run: Run, channel: str) -> None:
+def _admit(
+    turn: Turn,
+    proposal: Proposal,
+    linked: LinkedMessage,
+    run: Run,
+    channel: str,
+    *,
+    fallback: bool,
+) -> None:
     """Write the ledger, promise the incentive, queue the send."""
     message = linked.message
     send_id = send_id_of(proposal)
@@ -472,6 +482,7 @@ def _admit(turn: Turn, proposal: Proposal, linked: LinkedMessage, run: Run, chan
             purpose=message.purpose,
             journey=run.journey,
             run=run.id,
+            fallback=fallback,
         )
     )
 

@@ -32,6 +32,8 @@ class Send(msgspec.Struct, frozen=True, kw_only=True, tag="send"):
     purpose: OneOf["marketing", "transactional"] = "marketing"
     journey: str = ""
     run: str = ""
+    fallback: bool = False
+    """Another channel of its step could be used if this one's provider stays away."""
 
 
 class Show(msgspec.Struct, frozen=True, kw_only=True, tag="show"):

@@ -41,6 +41,7 @@ REASONS: dict[str, str] = {
     "consent_pending": "the customer has not confirmed yet (double opt-in)",
     "bounced": "the address has bounced for good",
     "provider_refused": "the provider refused it on this channel",
+    "provider_away": "the channel's provider stayed away, and another channel was left",
     "no_channel": "none of the step's channels is left",
     # suppressed
     "suppressed": "a suppression rule holds",

@@ -110,7 +110,7 @@ class QueuedSend(msgspec.Struct, frozen=True, kw_only=True):
     claimed    in the hands of the dispatcher `claimed_by`; can't be withdrawn
     done       the provider took it
     dead       it was refused, or tried too often; can be looked at and retried
-    cancelled  withdrawn before it was claimed
+    cancelled  withdrawn before it was claimed, or left to another channel after it
     unknown    it was claimed when the process died, and the channel can't tell
     """
 
@@ -133,7 +133,7 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     profile: ProfileId
-    state: OneOf["queued", "done", "dead", "unknown"]
+    state: OneOf["queued", "done", "dead", "unknown", "cancelled"]
     at: Instant
     due_at: Instant = Instant(0)
     detail: str = ""

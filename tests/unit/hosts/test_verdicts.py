@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from segue.hosts.limits import ATTEMPTS_MAX
+from segue.hosts.limits import ATTEMPTS_MAX, FALLBACK_AFTER_MS
 from segue.hosts.ports import Outcome
 from segue.hosts.verdicts import channel_of, expired, judge, lost
 from segue.kernel.effects import AssignTask, CallWebhook, ChangeAudience, Effect, Send
@@ -108,3 +108,34 @@ def test_every_effect_that_is_carried_has_a_channel_and_only_sends_have_a_ledger
     verdict = judge(a_row(effect), Outcome(result="accepted"), NOW)
     assert (verdict.report is not None) == isinstance(effect, Send)
     assert msgspec.json.encode(verdict.settlement)
+
+
+AWAY = Outcome(result="try_later", detail="away", untaken=True)
+DOWN = msgspec.structs.replace(AWAY, down=True)
+
+
+def choosy(waited: int = 0) -> QueuedSend:
+    """A send whose step has another channel, queued some time ago."""
+    row = a_row(msgspec.structs.replace(a_send(), fallback=True))
+    return msgspec.structs.replace(row, queued_at=Instant(NOW - waited))
+
+
+@pytest.mark.parametrize(("row", "outcome"), [(choosy(), DOWN), (choosy(FALLBACK_AFTER_MS), AWAY)])
+def test_a_provider_that_stays_away_is_left_for_the_next_channel(
+    row: QueuedSend, outcome: Outcome
+) -> None:
+    """Cancelled, so that no retry of dead letters can send it a second time."""
+    assert told(row, outcome) == ("cancelled", "failed", "provider_away", True)
+
+
+@pytest.mark.parametrize(
+    ("row", "outcome"),
+    [
+        (choosy(), AWAY),
+        (a_row(), DOWN),
+        (choosy(FALLBACK_AFTER_MS), Outcome(result="try_later", down=True)),
+    ],
+    ids=["too soon", "no other channel", "it may have been taken"],
+)
+def test_otherwise_it_waits(row: QueuedSend, outcome: Outcome) -> None:
+    assert told(row, outcome)[:2] == ("queued", "deferred")
