@@ -171,6 +171,7 @@ def questions(port: int, seconds: float) -> tuple[list[float], float]:
 
 def main() -> None:
     starts: list[float] = []
+    cold: list[float] = []
     memories: list[float] = []
     costs: list[float] = []
     rates: list[float] = []
@@ -181,6 +182,7 @@ def main() -> None:
         try:
             with serving(folder) as (port, pid, started):
                 starts.append(started)
+                cold.append(_server_cpu(pid))
                 memories.append(machine.memory_mb(pid))
                 cost, rate = batches(port, pid, machine.sized(EVENTS))
                 costs.append(cost)
@@ -201,6 +203,7 @@ def main() -> None:
                 budget=2,
                 runs=starts,
             ),
+            Figure(what="  of it CPU of the server", value=middle(cold), unit="s CPU", runs=cold),
             Figure(
                 what="memory before load",
                 value=middle(memories),

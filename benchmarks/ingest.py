@@ -33,7 +33,8 @@ def once(count: int) -> tuple[str, float, float, int]:
             for first in range(0, count, BATCH_SIZE_MAX):
                 some = events[first : first + BATCH_SIZE_MAX]
                 arrivals = [Arrival(input=one.event, source="bench") for one in some]
-                engine.feed_all(arrivals, some[-1].arrived_at)
+                for answer in engine.feed_all(arrivals, some[-1].arrived_at):
+                    assert answer.status == "accepted", answer.reason
             cpu, wall = machine.cpu_s() - cpu, time.perf_counter() - wall
         return told, cpu, wall, sum(file.stat().st_size for file in folder.iterdir())
     finally:

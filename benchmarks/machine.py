@@ -120,7 +120,9 @@ def events(count: int) -> tuple[str, tuple[Imported, ...]]:
 def feed(engine: Engine, events: Iterable[Imported], after_ms: int = 0) -> None:
     """A log through an engine in virtual time, the events of one instant together."""
     for at, group in groupby(events, key=attrgetter("arrived_at")):
-        engine.feed_all([Arrival(input=one.event, source="bench") for one in group], at)
+        given = [Arrival(input=one.event, source="bench") for one in group]
+        for answer in engine.feed_all(given, at):
+            assert answer.status == "accepted", answer.reason
     if after_ms:
         engine.advance(Instant(engine.now + after_ms))
 
@@ -174,7 +176,7 @@ def keep(name: str, workload: str, figures: list[Figure]) -> Result:
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=machine(),
     )
-    RESULTS.mkdir(exist_ok=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     text = msgspec.json.format(msgspec.json.encode(result), indent=1)
     if scale() >= 1:
         (RESULTS / f"{name}.json").write_bytes(text + b"\n")

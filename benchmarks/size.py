@@ -1,7 +1,7 @@
 """The bytes of a profile, as stored, after the clickstream went through the realistic program.
 
-Workload: the clickstream twice over, so that every customer has what a visit leaves: 25
-segments' windows (up to a year), session, runs, ledger. Real customers who come more often
+Workload: most of the clickstream, so that every customer has what a visit leaves: 25 segments'
+windows (up to a year), session, runs, ledger. Real customers who come more often
 leave more; their number is bounded by `kernel/limits.py`.
 """
 
@@ -12,7 +12,7 @@ from benchmarks.machine import Figure
 from segue import wiring
 from segue.stores import codec
 
-EVENTS = 40_000
+EVENTS = 17_000
 
 
 def main() -> None:
