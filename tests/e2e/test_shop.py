@@ -114,6 +114,15 @@ def test_the_shops_workspace_checks_clean() -> None:
     assert [(one.code, one.message) for one in loaded.diagnostics] == []
 
 
+def test_the_shops_own_stories_hold_in_virtual_time() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "segue", "test", str(SHOP / "workspace")],
+        check=False, capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "6 passed, 0 failed" in done.stdout
+
+
 def test_the_shop_is_served_under_a_strict_policy_with_a_write_key_and_no_other_file(
     running: Segue,
 ) -> None:

@@ -26,9 +26,10 @@ async function titles() {
 
 const span = (ms) => {
   const seconds = Math.max(0, Math.round(ms / 1000));
-  return seconds >= 120 ? `${Math.round(seconds / 60)} min` : `${seconds} s`;
+  if (seconds >= 600) return `${Math.round(seconds / 60)} min`;
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")} min`;
 };
-const left = (until) => (until ? ` for another ${span(until - Date.now())} at most` : "");
+const left = (until) => (until ? `, for another ${span(until - Date.now())} at most` : "");
 const time = (at) => new Date(at).toLocaleTimeString("en-GB");
 const letter = (name) => TITLES.messages[name] ?? name;
 
@@ -58,7 +59,7 @@ const onSite = (profile, name) => profile.ledger.some((one) => one.placement && 
 function offers(profile) {
   return profile.offers.map((one) =>
     row(one.shown_at ? "open" : "held", one.shown_at ? "Open" : "Ready", letter(one.message),
-      one.shown_at ? `on this page${left(one.expires_at)}; e-mail waits for it` : "for the next page that asks"));
+      one.shown_at ? `on this page${left(one.expires_at)}; e‑mail waits for it` : "for the next page that asks"));
 }
 
 function codes(profile) {
@@ -66,7 +67,7 @@ function codes(profile) {
     const used = one.redeemed_at !== null;
     const over = !used && one.expires_at < Date.now();
     return row(used ? "sent" : over ? "back" : "open", used ? "Redeemed" : over ? "Expired" : "Promised",
-      `${one.code || one.name}, ${one.worth} % off`, used || over ? "" : `good${left(one.expires_at).replace(" at most", "")}`);
+      `${one.code || one.name}, ${one.worth} % off`, used || over ? "" : `good${left(one.expires_at).replace(",", "").replace(" at most", "")}`);
   });
 }
 
@@ -80,7 +81,7 @@ function meter(profile, notes) {
   const why = /\((.*)\)/.exec(scored)?.[1] ?? "";
   return html`
     <section class="sees-intent"><h3>Likely to buy in this visit <output>${shown} %</output></h3>
-      <meter min="0" max="100" low="20" high="50" optimum="100" value="${shown}">${shown} %</meter>
+      <progress max="100" value="${shown}" data-level="${shown >= 50 ? "hot" : shown >= 20 ? "warm" : "cool"}" aria-label="Likely to buy"></progress>
       <p class="sees-marks" aria-hidden="true"><span>help at 20</span><span>offer at 50</span></p>
       ${why && html`<p class="sees-none">${why}</p>`}</section>`;
 }
@@ -110,7 +111,7 @@ function portrait(profile, entries) {
     ${part("On the page", offers(profile))}
     ${part("Letters", letters(profile, notes), known ? "None yet. Put something into the cart and wait twenty seconds." : "Sign in, so that a letter has somewhere to go.")}
     ${part("Promised", codes(profile))}
-    ${part("Journeys under way", profile.runs.map((run) => row("run", run.step, TITLES.journeys[run.journey] ?? run.journey)))}
+    ${part("Journeys under way", profile.runs.map((run) => row("run", "Running", TITLES.journeys[run.journey] ?? run.journey, `at step ${run.step}`)))}
     <section><h3>Segments</h3><ul class="sees-chips">${Object.keys(profile.segments).map((name) => html`<li title="${name}">${TITLES.segments[name] ?? name}</li>`)}</ul></section>
     ${happened(entries)}
     <p class="sees-more"><a class="link" href="/#/profile/${encodeURIComponent(profile.id)}">All of it, with every check</a> <button class="plain" type="button" data-sees="over">Start over as somebody new</button></p>`;
