@@ -126,6 +126,8 @@ def test_what_makes_no_sense_is_said_in_a_line(tmp_path: Path) -> None:
     assert "not both" in segue("backtest", SHOP, *file, *both, cwd=tmp_path, expect=2).stderr
     assert "there is no store" in segue("backtest", SHOP, cwd=tmp_path, expect=3).stderr
     segue("replay", "log.jsonl", "-w", SHOP, "-q", "--store", "kept.sqlite", cwd=tmp_path)
+    nowhere = segue("backtest", SHOP, *file, "--html", "no/page.html", cwd=tmp_path, expect=3)
+    assert "no/page.html can't be written" in nowhere.stderr
     unknown = ("--store", "kept.sqlite", "--against", "0123abc")
     told = segue("backtest", SHOP, *unknown, cwd=tmp_path, expect=3).stderr
     assert "0123abc is neither" in told and "hint" in told

@@ -13,7 +13,7 @@ import msgspec
 
 from segue import wiring
 from segue.cli import asking
-from segue.cli.progress import RunBar, print_table, remark, tell, write_out
+from segue.cli.progress import RunBar, check_outputs, print_table, remark, tell, write_out
 from segue.cli.spans import SPAN
 from segue.cli.workspace import checked
 from segue.connectors.files import Rejection, Source
@@ -126,6 +126,7 @@ def backtest(
         raise click.UsageError("--differences needs --against.")
     if from_at is not None and to_at is not None and from_at >= to_at:
         raise click.UsageError("--from must lie before --to.")
+    check_outputs(page, as_json, decisions, differences, aside)
     programs = [_candidate(folder)]
     settings = asking.settings_of(ctx, store=store)
     with ExitStack() as stack:
@@ -146,18 +147,8 @@ def backtest(
             decisions=decisions or "",
             differences=differences or "",
         )
-        started = time.perf_counter()
-        with RunBar(sources, hidden=quiet) as bar:
-            answer = run(
-                order,
-                bar.watched(_entries(sources, opened)),
-                patterns=wiring.patterns,
-                messenger=wiring.rehearsal,
-                workers=workers or os.cpu_count() or 1,
-                progress=bar.move,
-            )
-        seconds = time.perf_counter() - started
-    note_sources(answer, sources)
+        entries = of_files(sources) if opened is None or sources else of_store(opened)
+        answer = _run(order, entries, sources, workers, quiet=quiet)
     if page:
         write_out(page, html.page(answer))
     if as_json:
@@ -165,16 +156,32 @@ def backtest(
     if as_json != "-" and page != "-":
         _tell(answer)
     remark(answer.report)
-    fed = len(programs) * (answer.report.events + answer.report.before)
+
+
+def _run(
+    order: Order,
+    entries: Iterator[Entry],
+    sources: list[Source],
+    workers: int | None,
+    *,
+    quiet: bool,
+) -> Backtest:
+    """Run it with a bar, and tell how fast it went."""
+    started = time.perf_counter()
+    with RunBar(sources, hidden=quiet) as bar:
+        answer = run(
+            order,
+            bar.watched(entries),
+            patterns=wiring.patterns,
+            messenger=wiring.rehearsal,
+            workers=workers or os.cpu_count() or 1,
+            progress=bar.move,
+        )
+    seconds = time.perf_counter() - started
+    fed = len(order.programs) * (answer.report.events + answer.report.before)
     rate = fed / seconds if seconds else 0
     click.echo(f"{fed:,} events in {seconds:.1f} s: {rate:,.0f} a second", err=True)
-
-
-def _entries(sources: list[Source], store: Store | None) -> Iterator[Entry]:
-    if sources:
-        return of_files(sources)
-    assert store is not None, "a store is opened where no files are given"
-    return of_store(store)
+    return note_sources(answer, sources)
 
 
 def _candidate(folder: Path) -> Candidate:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from segue.cli.terminal import terminal
 from segue.connectors.files import Source
+from segue.errors import NotHere
 from segue.sim import report_tables
 from segue.sim.backtest import Progress
 from segue.sim.backtest_shards import Entry
@@ -102,6 +103,18 @@ def remark(told: Report) -> None:
         click.echo(f"... and {left:,} more lines", err=True)
     for reason in told.broken:
         click.echo(f"not read to its end: {reason}", err=True)
+
+
+def check_outputs(*paths: str | None) -> None:
+    """Raise `NotHere` now rather than after a long run if something can't be written."""
+    for path in paths:
+        if path and path != "-":
+            try:
+                Path(path).open("ab").close()
+            except OSError as problem:
+                raise NotHere(
+                    f"{path} can't be written: {problem.strerror}", "name another file"
+                ) from problem
 
 
 def write_out(path: str, body: str | bytes) -> None:

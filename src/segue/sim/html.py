@@ -384,12 +384,16 @@ def _journey(name: str, one: JourneyCount) -> str:
         for step, counts in one.ends.items()
     )
     places += "".join(
-        f"<tr><td>{text(step)}</td><td class=n>{many:,}</td><td class=why>still stand here</td></tr>"
+        f"<tr><td>{text(step)}</td><td class=n>{many:,}</td>"
+        "<td class=why>still stand here</td></tr>"
         for step, many in one.standing.items()
     )
     refused = f" Not let in: {listed(one.refused)}." if one.refused else ""
+    under_way = f"{one.live:,} still under way" if one.live else ""
+    ended = ", ".join(part for part in (listed(one.ended), under_way) if part)
     steps = (
-        f'<details><summary>Steps</summary><div class="story"><table>{places}</table></div></details>'
+        '<details><summary>Steps</summary><div class="story">'
+        f"<table>{places}</table></div></details>"
         if places
         else ""
     )
@@ -397,9 +401,7 @@ def _journey(name: str, one: JourneyCount) -> str:
         f'<div class="run"><div class="head"><b>{text(name)}</b><span class="why">'
         f"{one.entered:,} runs of {one.customers:,} customers, {one.goals:,} goals"
         f" ({share(one.goals, one.entered)}), {one.admitted:,} messages</span></div>"
-        f'{bar(parts, of)}<div class="why">{listed(one.ended)}'
-        f"{', ' if one.ended and one.live else ''}{f'{one.live:,} still under way' if one.live else ''}."
-        f"{refused}</div>{steps}</div>"
+        f'{bar(parts, of)}<div class="why">{ended}.{refused}</div>{steps}</div>'
         if one.entered or one.refused
         else f'<div class="run"><div class="head"><b>{text(name)}</b>'
         f'<span class="why">nobody entered</span></div>{bar([], 1)}</div>'

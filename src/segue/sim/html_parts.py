@@ -24,11 +24,12 @@ def table(head: Iterable[tuple[str, str]], rows: Iterable[Iterable[str]]) -> str
         + "</tr>"
         for row in rows
     )
-    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table></div>'
+    head_row = f"<thead><tr>{top}</tr></thead>"
+    return f'<div class="wide"><table>{head_row}<tbody>{lines}</tbody></table></div>'
 
 
-def number(number: int) -> str:
-    return f"{number:,}" if number else '<span class="zero">0</span>'
+def number(many: int) -> str:
+    return f"{many:,}" if many else '<span class="zero">0</span>'
 
 
 def listed(counts: Counts) -> str:

@@ -37,8 +37,8 @@ def stories(report: Report) -> str:
 
 def _story(one: Story) -> str:
     rows = "".join(
-        f'<tr><td class="time">{moment(seen.at)}</td><td><i class="dot {_DOTS.get(seen.what, "quiet")}">'
-        f"</i>{_told(seen)}</td></tr>"
+        f'<tr><td class="time">{moment(seen.at)}</td>'
+        f'<td><i class="dot {_DOTS.get(seen.what, "quiet")}"></i>{_told(seen)}</td></tr>'
         for seen in one.moments
     )
     admitted = sum(seen.what == "admitted" for seen in one.moments)
@@ -119,11 +119,13 @@ def comparison(found: Comparison, mine: Report, other: Report) -> str:
 
 def _difference(one: Difference, step: int) -> str:
     parts = [
-        f'<span class="plus">+ {text(send.message)}</span> by {text(send.where)} at {moment(send.at)}'
+        f'<span class="plus">+ {text(send.message)}</span> by {text(send.where)}'
+        f" at {moment(send.at)}"
         for send in one.gained
     ]
     parts += [
-        f'<span class="minus">− {text(send.message)}</span> by {text(send.where)} at {moment(send.at)}'
+        f'<span class="minus">− {text(send.message)}</span> by {text(send.where)}'
+        f" at {moment(send.at)}"
         for send in one.lost
     ]
     parts += [

@@ -114,7 +114,7 @@ def runs(store: Store, journey: str = "trip") -> list[Run]:
 def sent(here: Engine, message: str) -> list[int]:
     """When a message left, in hours after the start."""
     rows = [row for row in here.store.outbox(limit=1000) if isinstance(row.effect, Send)]
-    found = [row.queued_at for row in rows if row.effect.message == message]  # type: ignore[union-attr]
+    found = [row.queued_at for row in rows if row.effect.message == message]
     return sorted((at - START) // HOUR for at in found)
 
 

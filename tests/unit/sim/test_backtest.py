@@ -35,7 +35,7 @@ Shop = Callable[..., Candidate]
 def tried(
     entries: Iterable[Entry], *programs: Candidate, shards: int | None = None, **order: object
 ) -> Backtest:
-    asked = Order(programs=programs, sources=("log",), **order)  # type: ignore[arg-type]
+    asked = Order(programs=programs, sources=("log",), **order)
     return backtest(
         asked, entries, patterns=wiring.patterns, messenger=wiring.rehearsal, shards=shards
     )
@@ -105,7 +105,7 @@ def test_ids_that_turn_out_to_be_one_customer_stay_together(tmp_path: Path) -> N
             did("A", "dora", at=6),
         ]
     )
-    twice = msgspec.structs.replace(did("A", "eve", at=7), id=entries[4].inputs[0].id)  # type: ignore[union-attr]
+    twice = msgspec.structs.replace(did("A", "eve", at=7), id=entries[4].inputs[0].id)
     entries += log([twice])
     with Cutter(tmp_path, shards=50) as cutter:
         for one in entries:
