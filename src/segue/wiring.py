@@ -5,7 +5,6 @@ Rule 2: what is opened here is closed here, in the opposite order.
 """
 
 import fcntl
-import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from email.utils import parseaddr
@@ -39,7 +38,7 @@ from segue.kernel.effects import ChangeAudience, Send, Show
 from segue.kernel.plan import Message, Plan
 from segue.kernel.values import Instant, Record
 from segue.server import app as server
-from segue.settings import Settings, channels_of, link_key, listed, local_url, write_keys
+from segue.settings import Settings, channels_of, link_key, listed, local_url, named, write_keys
 from segue.sim.onsite import Onlookers
 from segue.sim.population import Population
 from segue.stores.ports import Store
@@ -183,7 +182,7 @@ def courier(settings: Settings, store: Store, links: Links | None = None) -> Cou
         simulated=nobody_real,
         superseded=lambda delivery: taken_back(store, delivery),
         allowed=allowed or None,
-        environment=os.environ,
+        environment=named(),
     )
 
 
@@ -255,7 +254,7 @@ def receipts_of(settings: Settings) -> dict[str, Secret]:
         if provider not in READERS or not isinstance(proof, str):
             known = ", ".join(READERS)
             raise ChannelMisconfigured(f"[receipts] {provider}: a text for one of {known}")
-        found[provider] = resolve(proof, os.environ)
+        found[provider] = resolve(proof, named())
     return found
 
 

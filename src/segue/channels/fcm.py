@@ -124,7 +124,7 @@ class _Trouble(msgspec.Struct):
 
 
 class _Refusal(msgspec.Struct):
-    error: _Trouble = msgspec.field(default_factory=_Trouble)
+    error: _Trouble | None = None
 
 
 def _code(reply: Reply) -> str:
@@ -132,5 +132,7 @@ def _code(reply: Reply) -> str:
     try:
         error = msgspec.json.decode(reply.body, type=_Refusal).error
     except msgspec.DecodeError:
+        return ""
+    if error is None:
         return ""
     return next((each.error_code for each in error.details if each.error_code), error.status)

@@ -56,7 +56,7 @@ class HubSpotLine(HttpLine):
         self._hubspot = adapter
 
     async def carry(self, letter: Letter) -> Outcome:
-        """The contact first: writing it again harms nothing, so any trouble there is tried later."""
+        """The contact first: writing it again harms nothing, so trouble there is tried later."""
         try:
             update = self._hubspot.update(letter)
             self._hubspot.compose(letter)

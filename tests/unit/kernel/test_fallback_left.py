@@ -27,7 +27,7 @@ def test_only_a_channel_that_is_reachable_and_allowed_is_left(
 def test_the_last_channel_has_none_left() -> None:
     customer = Customer(PROGRAM)
     customer.does("Started")
-    (first,) = customer.sent
+    first = customer.profile.ledger[0].id
     customer.reports(first, "claimed")
     customer.reports(first, "failed", "provider_away")
     sends = [one for one in customer.effects if one.__struct_config__.tag == "send"]

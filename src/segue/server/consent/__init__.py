@@ -94,7 +94,8 @@ _CELL = Markup(
 )
 _NO_CELL = Markup('<td><span class="hidden">not sent this way</span></td>')
 _FOOTER = Markup(
-    "<footer><p>Messages about your orders and your account are not part of this list.</p></footer>\n"
+    "<footer><p>Messages about your orders and your account are not part of this list.</p>"
+    "</footer>\n"
 )
 
 
