@@ -316,11 +316,6 @@ def channels_of(settings: Settings) -> dict[str, dict[str, object]]:
     return found
 
 
-def named() -> Mapping[str, str]:
-    """Where `env:NAME` in the channels' file is looked up."""
-    return os.environ
-
-
 def listed(text: str) -> tuple[str, ...]:
     """The parts of a setting that is a list, separated by commas."""
     return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -38,7 +38,7 @@ from segue.kernel.effects import ChangeAudience, Send, Show
 from segue.kernel.plan import Message, Plan
 from segue.kernel.values import Instant, Record
 from segue.server import app as server
-from segue.settings import Settings, channels_of, link_key, listed, local_url, named, write_keys
+from segue.settings import Settings, channels_of, link_key, listed, local_url, write_keys
 from segue.sim.onsite import Onlookers
 from segue.sim.population import Population
 from segue.stores.ports import Store
@@ -169,7 +169,12 @@ def links_of(settings: Settings) -> Links:
     return Links(Secret(link_key(settings)), settings.public_url or local_url(settings))
 
 
-def courier(settings: Settings, store: Store, links: Links | None = None) -> Courier:
+def courier(
+    settings: Settings,
+    store: Store,
+    links: Links | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Courier:
     """Carries messages out, or keeps them all to be looked at."""
     channels = providers_of(settings) if settings.deliver == "live" else {}
     allowed = listed(settings.test_recipients)
@@ -182,7 +187,7 @@ def courier(settings: Settings, store: Store, links: Links | None = None) -> Cou
         simulated=nobody_real,
         superseded=lambda delivery: taken_back(store, delivery),
         allowed=allowed or None,
-        environment=named(),
+        environment=environment,
     )
 
 
@@ -242,7 +247,7 @@ def paces_of(settings: Settings) -> dict[str, float]:
     return found
 
 
-def receipts_of(settings: Settings) -> dict[str, Secret]:
+def receipts_of(settings: Settings, environment: Mapping[str, str]) -> dict[str, Secret]:
     """What proves each provider's callbacks. Raises `ChannelMisconfigured`."""
     tables = channels_of(settings)
     given = dict(tables.get(RECEIPTS, {}))
@@ -254,7 +259,7 @@ def receipts_of(settings: Settings) -> dict[str, Secret]:
         if provider not in READERS or not isinstance(proof, str):
             known = ", ".join(READERS)
             raise ChannelMisconfigured(f"[receipts] {provider}: a text for one of {known}")
-        found[provider] = resolve(proof, named())
+        found[provider] = resolve(proof, environment)
     return found
 
 
@@ -291,13 +296,14 @@ def _smtp(settings: Settings) -> dict[str, object]:
 class Installation:
     """One running Segue: store, host, courier and application."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store, environment: Mapping[str, str]) -> None:
         self.settings = settings
+        self._environment = environment
         self.store = store
         self.clock = SystemClock()
         self.zones = Zones()
         self.links = links_of(settings)
-        self.courier = courier(settings, store, self.links)
+        self.courier = courier(settings, store, self.links, environment)
         self.host = Embedded(
             store,
             self.courier,
@@ -342,7 +348,7 @@ class Installation:
             simulated_sources=(SIMULATED,),
             public_url=known.public_url,
             hook_secrets={source: Secret(secret) for source, secret in hooks.items() if secret},
-            receipt_secrets=receipts_of(known),
+            receipt_secrets=receipts_of(known, self._environment),
             links=self.links,
             text_replies=known.text_replies,
             customers_by=known.customers_by,
@@ -358,13 +364,15 @@ class Installation:
 
 
 @contextmanager
-def installed(settings: Settings) -> Generator[Installation]:
+def installed(
+    settings: Settings, environment: Mapping[str, str] | None = None
+) -> Generator[Installation]:
     """An installation on its embedded store; the host is not started yet.
 
     Raises `StoreInUse` where another Segue runs on the same store.
     """
     with stored(settings.store, create=True) as store, _alone(Path(settings.store)):
-        installation = Installation(settings, store)
+        installation = Installation(settings, store, environment or {})
         try:
             yield installation
         finally:

@@ -3,6 +3,7 @@ be told to misbehave, before the request is answered or after it was committed.
 """
 
 import hashlib
+import os
 import socket
 import threading
 import time
@@ -85,7 +86,7 @@ class Segue:
     def __init__(self, folder: Path, **given: Any) -> None:
         self._open = ExitStack()
         settings = Settings(store=str(folder / "segue.sqlite"), write_keys=f"{KEY}=shop", **given)
-        self.installation = self._open.enter_context(wiring.installed(settings))
+        self.installation = self._open.enter_context(wiring.installed(settings, os.environ))
         self.store = self.installation.store
         body = msgspec.json.encode(PLAN, order="sorted")
         self.installation.host.publish(hashlib.blake2b(body, digest_size=16).hexdigest(), body)

@@ -4,6 +4,7 @@ Rule: what would become of them is told first, also when it is then done; a step
 vanished stops everything.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def publish(
         told = _Told(loaded.hash, False, outlook)
     else:
         try:
-            with wiring.installed(settings) as segue:
+            with wiring.installed(settings, os.environ) as segue:
                 plan = wiring.encoded(loaded)
                 outlook = segue.host.outlook(loaded.hash, plan, modes)
                 segue.host.publish(loaded.hash, plan, modes)

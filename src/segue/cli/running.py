@@ -8,6 +8,7 @@ Rule 2: a signal stops it gracefully: what was accepted is answered, what is in 
 
 import errno
 import logging
+import os
 import signal
 import socket
 import threading
@@ -85,7 +86,7 @@ def run(
     _is_free(settings)
     if settings.shop and not (Path(settings.shop) / "index.html").is_file():
         raise BadSetting(f"shop: there is no index.html in {settings.shop}")
-    with wiring.installed(settings) as segue, _signals() as stopped:
+    with wiring.installed(settings, os.environ) as segue, _signals() as stopped:
         segue.host.publish(loaded.hash, wiring.encoded(loaded))
         segue.host.start()
         running = server.server(segue.app(folder), settings.host, settings.port)
