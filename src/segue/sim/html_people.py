@@ -1,7 +1,7 @@
 """The people of the page: customers' stories, and those for whom two programs differ."""
 
 from segue.sim.backtest_compare import Comparison, Difference
-from segue.sim.html_charts import bar, stamp, text
+from segue.sim.html_charts import bar, text
 from segue.sim.html_parts import number, section, share, table
 from segue.sim.report import Moment, Report, Story, because, moment, total
 
@@ -96,8 +96,7 @@ def comparison(found: Comparison, mine: Report, other: Report) -> str:
     head = [("message", ""), ("before", "n"), ("now", "n"), ("customers who get more", "n")]
     head += [("who get less", "n"), ("at another time", "n")]
     people = [
-        (f"<b>{text(one.who)}</b>", _difference(one, mine.bucket_ms))
-        for one in found.customers[:_CUSTOMERS_LISTED]
+        (f"<b>{text(one.who)}</b>", _difference(one)) for one in found.customers[:_CUSTOMERS_LISTED]
     ]
     left = found.differing - len(people)
     more = f'<p class="why">and {left:,} more customers</p>' if left > 0 else ""
@@ -117,7 +116,7 @@ def comparison(found: Comparison, mine: Report, other: Report) -> str:
     )
 
 
-def _difference(one: Difference, step: int) -> str:
+def _difference(one: Difference) -> str:
     parts = [
         f'<span class="plus">+ {text(send.message)}</span> by {text(send.where)}'
         f" at {moment(send.at)}"
@@ -130,7 +129,7 @@ def _difference(one: Difference, step: int) -> str:
     ]
     parts += [
         f'<span class="moved">{text(send.message)}</span> at {moment(send.at)} instead of'
-        f" {stamp(send.other_at, min(step, 60_000))}"
+        f" {moment(send.other_at)}"
         for send in one.moved
     ]
     parts += [
