@@ -107,14 +107,19 @@ def revoke(turn: Turn, source: str) -> None:
 
 
 def redeem(turn: Turn, event: Event) -> None:
-    """Mark what this event redeems: a coupon code it names, else what its name redeems."""
+    """Mark what this event redeems: by its name, and with a code only if it names that too.
+
+    A checkout names the coupon long before the order does; a conversion redeems it, and
+    whatever else the incentive says it is redeemed by.
+    """
     if not turn.profile.grants:
         return
     code = event.properties.get("coupon")
+    converts = event.name in turn.program.conversions
     redeemed_by = turn.program.redeemed_by
     for grant in [one for one in turn.profile.grants if alive(one, turn.now)]:
-        by_code = bool(grant.code) and grant.code == code
-        if by_code or (not grant.code and event.name in redeemed_by.get(grant.name, ())):
+        named = event.name in redeemed_by.get(grant.name, ())
+        if (grant.code == code and (converts or named)) if grant.code else named:
             grant.redeemed_at = turn.now
             turn.dirty |= turn.program.grants_bit
             _note(turn, grant, "redeemed", event.name)

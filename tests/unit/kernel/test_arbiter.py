@@ -321,6 +321,7 @@ def test_a_coupon_code_redeems_its_own_incentive_alone() -> None:
     ten = deal("ten", 10, code="TEN")
     ana = Customer(program(sends("ten"), messages=(ten,)))
     ana.does("Started")
+    ana.does("Checkout Started", coupon="TEN")
     ana.does("Order Completed", coupon="OTHER")
     assert ana.profile.grants[0].redeemed_at > ana.now
     ana.does("Order Completed", coupon="TEN")
