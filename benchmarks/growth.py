@@ -3,7 +3,8 @@
 Workloads: (a) `step` over the clickstream with the realistic program, and with copies of its
 journeys and segments that wait for events of other names, up to 1,000 of each; (b) the whole way
 into SQLite, durable, for customers drawn evenly from a store of 10,000 and of 200,000
-profiles (1,000,000 was not feasible in the time that a run may take), none of them in the host's cache, so that each event loads, steps and commits one.
+profiles (1,000,000 was not feasible in the time that a run may take), none of them in the host's
+cache, so that each event loads, steps and commits one.
 """
 
 import shutil
@@ -114,7 +115,7 @@ def into(store: Store, loaded: define.Loaded, profiles: int, count: int) -> floa
     began = machine.cpu_s()
     for first in range(0, count, 250):
         some = chosen[first : first + 250]
-        for answer in engine.feed_all([_view(n, at, "1") for n in some], Instant(at)):
+        for answer in engine.feed_all([_view(n, at, f"of-{profiles}") for n in some], Instant(at)):
             assert answer.status == "accepted", answer.reason
     return (machine.cpu_s() - began) / count * 1e6
 

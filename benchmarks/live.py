@@ -152,7 +152,8 @@ def main() -> None:
         shutil.rmtree(folder)
     machine.keep(
         "live",
-        f"{len(handed)} orders among {PER_SECOND} events/s; {waiting:,} profiles waiting, {DUE} due",
+        f"{len(handed)} orders among {PER_SECOND} events/s; "
+        f"{waiting:,} profiles waiting, {DUE} due",
         [
             Figure(what="accepted to courier, median", value=statistics.median(handed), unit="ms"),
             Figure(

@@ -74,7 +74,9 @@ def test_every_page_has_one_title() -> None:
     for path in files(".md"):
         if relative(path).startswith("tests/"):
             continue
-        text = re.sub(r"^(```|~~~).*?^\1", "", path.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+        text = re.sub(
+            r"^(```|~~~).*?^\1", "", path.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE
+        )
         titles = re.findall(r"^# .+$", text, re.MULTILINE)
         if len(titles) != 1 or not text.lstrip().startswith("# "):
             wrong.append(f"{relative(path)} has {len(titles)} titles")

@@ -45,7 +45,7 @@ def day_of(zone: str, at: int) -> date:
 
 @lru_cache(maxsize=16_384)
 def instant(zone: str, wall: int) -> int:
-    """When the wall clock first shows this (milliseconds since its own 1970), or the next it does."""
+    """When the wall clock first shows this (milliseconds since its own 1970), or what is next."""
     offsets = {offset(zone, wall - _BEFORE_AND_AFTER), offset(zone, wall + _BEFORE_AND_AFTER)}
     offsets |= {offset(zone, wall - one) for one in tuple(offsets)}
     fitting = sorted(wall - one for one in offsets if offset(zone, wall - one) == one)

@@ -202,5 +202,6 @@ class LyingProvider:
         for outcome, after in told:
             self._count += 1
             self._recorder.counts[f"receipts: {outcome}"] += 1
-            said = Reported(send_id=one.id, outcome=outcome, reason=outcome)  # type: ignore[arg-type]
+            made = {"send_id": one.id, "outcome": outcome, "reason": outcome}
+            said = Reported(**made)  # type: ignore[arg-type]
             heapq.heappush(self.reports, (one.at + after, self._count, one.profile, said))
