@@ -13,14 +13,15 @@ Rule 4: what an event does not touch costs nothing: which segments to ask is fou
 from collections.abc import Iterable
 from typing import TypeAlias, TypeVar
 
+from segue.kernel.calendar import UTC
 from segue.kernel.features import Ask
 from segue.kernel.limits import REMEMBERED_MAX
 from segue.kernel.plan import Segment
 from segue.kernel.predicate import Linker
-from segue.kernel.profile import Profile
+from segue.kernel.profile import Profile, create
 from segue.kernel.scene import Scene
 from segue.kernel.trace import SegmentChanged
-from segue.kernel.values import NEVER, Instant
+from segue.kernel.values import NEVER, Instant, ProfileId
 
 EVERYTHING = -1
 """As dirty bits: ask every segment."""
@@ -39,11 +40,13 @@ def _remember(known: dict[int, _Known], key: int, value: _Known) -> None:
 class LinkedSegment:
     """A segment with its closure."""
 
-    __slots__ = ("ask", "bit", "mask", "name")
+    __slots__ = ("ask", "bit", "mask", "name", "needs")
 
     def __init__(self, segment: Segment, linker: Linker, mask: int) -> None:
         self.name = segment.name
-        self.ask = linker.compile(segment.when).ask
+        condition = linker.compile(segment.when)
+        self.ask = condition.ask
+        self.needs = condition.needs
         self.bit = linker.bit(f"segment:{segment.name}")
         self.mask = mask
         """The bit of its place in the order of asking."""
@@ -52,7 +55,7 @@ class LinkedSegment:
 class Segments:
     """All segments in the order of asking, and who reads what."""
 
-    __slots__ = ("_lists", "_reading", "every", "inside", "ordered", "readers")
+    __slots__ = ("_lists", "_reading", "every", "inside", "newborn", "ordered", "readers")
 
     def __init__(self, ordered: Iterable[Segment], linker: Linker) -> None:
         self.ordered = tuple(
@@ -63,6 +66,9 @@ class Segments:
         self.every = (1 << len(self.ordered)) - 1
         self.readers: dict[int, int] = {}
         """For each bit of `needs`: the places of the segments that read it."""
+        self.newborn = linker.bit("newborn")
+        """What is dirty in a profile of which nothing is known yet (see `_open_at_birth`)."""
+        self.readers[self.newborn] = _open_at_birth(self.ordered, linker.bit("event"))
         self._reading: dict[int, int] = {}
         self._lists: dict[int, tuple[Asked, ...]] = {}
 
@@ -88,6 +94,21 @@ class Segments:
             )
             _remember(self._lists, places, found)
         return found
+
+
+def _open_at_birth(ordered: Iterable[LinkedSegment], event_bit: int) -> int:
+    """The places of the segments that a new profile may be in, or come to be in by time alone.
+
+    The others answer no for every blank profile until something that they read has changed,
+    and then they are asked for that. So what a program has of them costs a newcomer nothing.
+    """
+    scene = Scene(create(ProfileId(""), Instant(0)), Instant(0), UTC)
+    places = 0
+    for segment in ordered:
+        scene.until = NEVER
+        if segment.ask(scene) is True or scene.until < NEVER or segment.needs & event_bit:
+            places |= segment.mask
+    return places
 
 
 def link(segments: Iterable[Segment], linker: Linker) -> Segments:

@@ -44,7 +44,7 @@ from segue.kernel.inputs import (
     Woke,
 )
 from segue.kernel.limits import IDENTITIES_MAX, ROUNDS_PER_INPUT_MAX, TRAITS_MAX
-from segue.kernel.profile import Consent, Profile, Sent
+from segue.kernel.profile import Consent, Profile, Sent, create
 from segue.kernel.program import SESSION_ENDED, SESSION_STARTED, Program
 from segue.kernel.trace import Note, Remarked, Scored, SegmentChanged
 from segue.kernel.turn import Turn
@@ -77,8 +77,8 @@ def step(
     """
     turn = Turn(program, profile, now, coupons)
     if not profile.program:
+        turn.dirty = program.segments.newborn if _is_blank(profile) else EVERYTHING
         profile.program = program.name
-        turn.dirty = EVERYTHING
     if profile.wake_at <= now:
         _fall_due(turn)
     match said:
@@ -108,6 +108,13 @@ def step(
     ledger.prune(profile, program.workspace.ledger_ms, now)
     profile.wake_at = wake_at(program, profile)
     return Step(profile, tuple(turn.effects), tuple(turn.notes), tuple(turn.moves))
+
+
+def _is_blank(profile: Profile) -> bool:
+    """Whether nothing is known of it yet but what names it."""
+    blank = create(profile.id, profile.first_seen_at)
+    blank.user_ids, blank.anonymous_ids = profile.user_ids, profile.anonymous_ids
+    return profile == blank
 
 
 # ── settling ────────────────────────────────────────────────────────────────────────

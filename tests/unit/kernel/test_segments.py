@@ -2,7 +2,7 @@
 
 import pytest
 
-from segue.kernel import expression as ex, features, segments
+from segue.kernel import expression as ex, features, plan, segments
 from segue.kernel.calendar import UTC
 from segue.kernel.inputs import Event
 from segue.kernel.plan import Segment
@@ -11,7 +11,8 @@ from segue.kernel.profile import Profile, create
 from segue.kernel.scene import Scene
 from segue.kernel.segments import EVERYTHING, Segments
 from segue.kernel.trace import SegmentChanged
-from segue.kernel.values import NEVER, Instant, Millis, ProfileId
+from segue.kernel.values import HOUR, MINUTE, NEVER, Instant, Millis, ProfileId
+from tests.unit.kernel.customers import Customer, journey, program
 
 NOW = Instant(1_000_000)
 RECENT = Segment(
@@ -117,3 +118,42 @@ def test_the_instant_of_entry_is_kept_while_the_membership_lasts(
     assert refresh(profile, linked, traits) == ["german entered"]
     assert refresh(profile, linked, traits, NOW + 10) == []
     assert profile.segments == {"german": NOW}
+
+
+def test_a_program_linked_without_an_older_one_still_finds_what_it_counted() -> None:
+    """A host that starts again links only the programs that runs are still pinned to."""
+    views = ex.Stream(("Viewed",))
+    lately = ex.Compare(">=", ex.Aggregate("count", views, MINUTE), ex.Literal(2))
+    long_ago = ex.Compare(">=", ex.Aggregate("count", views, HOUR), ex.Literal(1))
+    wait = plan.Wait(id="w", next="", for_ms=HOUR)
+    old = plan.Plan(
+        workspace=plan.Workspace(name="shop"), journeys=(journey("old", wait, when=long_ago),)
+    )
+    busy = Segment(name="busy", when=lately)
+    ana = Customer(program(segments=(busy,), older=(("p0", old),)))
+    ana.does("Viewed")
+    ana.program = program(segments=(busy,))
+    ana.does("Viewed")
+    assert "busy" in ana.profile.segments
+
+
+def test_a_newcomer_is_asked_only_what_may_hold_of_somebody_unknown(linker: Linker) -> None:
+    """The others answer no until something they read has changed, and are asked for that then."""
+    hour = Segment(
+        name="morning", when=ex.Compare("<", ex.Path("local", ("hour",)), ex.Literal(12))
+    )
+    known = Segment(name="known", when=ex.Path("profile", ("known",)))
+    linked = segments.link((QUIET, BOTH, RECENT, GERMAN, hour, known), linker)
+    asked = [name for _, name, _ in linked.at(linked.reading(linked.newborn))]
+    assert sorted(asked) == ["known", "morning", "quiet"]
+
+
+def test_a_newcomer_is_in_the_segments_that_asking_all_of_them_gives(
+    linker: Linker, linked: Segments
+) -> None:
+    few, all_asked = (create(ProfileId("ana"), NOW) for _ in range(2))
+    for profile, dirty in ((few, linked.newborn), (all_asked, EVERYTHING)):
+        profile.traits["country"] = "DE"
+        refresh(profile, linked, dirty | linker.bit("traits"))
+    assert few == all_asked
+    assert few.segments == {"german": NOW, "quiet": NOW}
