@@ -80,6 +80,11 @@ def send(
     )
 
 
+def sends(name: str, *channels: str, on: str = "Started", **more: object) -> plan.Journey:
+    """A journey of one send, entered on an event, any number of times at once."""
+    return journey(f"j-{name}", send("s", name, *channels), on=on, key=prop("k"), **more)
+
+
 def show(step_id: str, name: str, *, then: str = plan.END, **more: object) -> plan.Show:
     """A show step on the placement `banner`."""
     settings: dict[str, object] = {"lasts_ms": HOUR, "placement": "banner", **more}
@@ -264,6 +269,7 @@ __all__ = [
     "program",
     "prop",
     "send",
+    "sends",
     "show",
     "trait",
     "wait",
