@@ -61,7 +61,8 @@ async function buys(browser) {
   const walk = async (name) => {
     await tab.locator(".card", { hasText: name }).first().locator("a").click();
     await tab.getByRole("heading", { level: 1, name }).waitFor();
-    await until(`${name} arrived`, async () => (await profile(who))?.session?.products.length === ++products);
+    products += 1;
+    await until(`${name} arrived`, async () => (await profile(who))?.session?.products.length === products);
   };
   let products = 0;
   await walk("Evening carafe");

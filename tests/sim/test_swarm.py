@@ -80,7 +80,10 @@ def test_the_auditor_shares_no_code_with_what_it_audits() -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", ["a cap admits one more", "repeated events count again"])
+@pytest.mark.parametrize(
+    "name",
+    ["a cap admits one more", pytest.param("repeated events count again", marks=pytest.mark.slow)],
+)
 def test_the_swarm_catches(name: str) -> None:
     done = subprocess.run(
         [sys.executable, str(HERE / "mutations"), "--worlds", "80", name],

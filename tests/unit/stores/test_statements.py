@@ -12,7 +12,7 @@ from segue.stores.statements import folder, queries, statements
 
 SOURCE = Path(segue.stores.__file__).parent
 TEXT = (folder("sqlite") / "queries.sql").read_text(encoding="utf-8")
-HEAVY = {"counts", "pinned", "schema_tables", "schema_applied"}
+HEAVY = {"counts", "coupon_pools", "pinned", "schema_tables", "schema_applied"}
 """Statements that look at everything on purpose; those for a snapshot do too."""
 
 
