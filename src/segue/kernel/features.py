@@ -90,7 +90,7 @@ class LinkedStream:
         self.tally_key = digest(("tally", self.key, self.taken))
 
     def keep_within(self, window_ms: int) -> None:
-        """An aggregate looks at a window; the longest one decides how long entries stay."""
+        """An aggregate looks at a window; each length has a stream of its own."""
         if window_ms > self.window_ms:
             self.window_ms = window_ms
             self.trail_key = digest(("trail", self.key, self.taken, window_ms))

@@ -114,7 +114,7 @@ class Linker:
         self._patterns = patterns
         self._workspace = workspace if workspace is not None else Workspace(name="")
         self._bits: dict[str, int] = {}
-        self._streams: dict[tuple[str, Taken], LinkedStream] = {}
+        self._streams: dict[tuple[str, Taken, int], LinkedStream] = {}
 
     def bit(self, token: str) -> int:
         """The bit of something that conditions read; a new token gets the next one."""
@@ -313,15 +313,17 @@ class Linker:
     # ── history ─────────────────────────────────────────────────────────────────────
 
     def _stream(self, stream: ex.Stream, taken: Taken, window_ms: int | None) -> LinkedStream:
+        """One for each window: what a program keeps must not depend on what is linked beside it."""
         if taken == "event":
             stream = ex.Stream(stream.events, stream.where)
         key = stream_key(stream)
-        linked = self._streams.get((key, taken))
+        named = (key, taken, window_ms or 0)
+        linked = self._streams.get(named)
         if linked is None:
             where = self.compile(stream.where).ask if stream.where is not None else None
             of = self.compile(stream.of).ask if stream.of is not None else None
             linked = LinkedStream(stream, taken, self.bit(f"stream:{key}"), where, of)
-            self._streams[key, taken] = linked
+            self._streams[named] = linked
         if window_ms is None:
             linked.keep_all()
         else:

@@ -3,7 +3,7 @@
 Rule 1: nothing here or below looks at anything but its arguments: no I/O, no clock, no
     chance but keyed hashes, no global that changes.
 Rule 2: what time alone has made due is answered before the input, so a late wake-up changes
-    no order.
+    no order. A new program is adopted before either, for they are answered by it.
 Rule 3: an input that no longer applies leaves the profile as it was and is no error.
 Rule 4: after every input the profile is settled: no condition that holds is unanswered, no
     proposal that is due is undecided, and `wake_at` is the earliest instant at which
@@ -79,7 +79,9 @@ def step(
     if not profile.program:
         turn.dirty = program.segments.newborn if _is_blank(profile) else EVERYTHING
         profile.program = program.name
-    if profile.wake_at <= now:
+    if isinstance(said, Adopted):
+        _adopt(turn, said)
+    if profile.wake_at <= now and not _told_before_adopting(turn, said):
         _fall_due(turn)
     match said:
         case Event():
@@ -99,7 +101,7 @@ def step(
         case Merged():
             _merge(turn, said.other)
         case Adopted():
-            _adopt(turn, said)
+            pass  # adopted above, before anything was asked
         case _:
             assert_never(said)
     _settle(turn)
@@ -115,6 +117,11 @@ def _is_blank(profile: Profile) -> bool:
     blank = create(profile.id, profile.first_seen_at)
     blank.user_ids, blank.anonymous_ids = profile.user_ids, profile.anonymous_ids
     return profile == blank
+
+
+def _told_before_adopting(turn: Turn, said: Input) -> bool:
+    """Hosts tell claims first, then let the profile adopt: till then what it keeps is the older's."""
+    return isinstance(said, Reported) and turn.profile.program != turn.program.name
 
 
 # ── settling ────────────────────────────────────────────────────────────────────────

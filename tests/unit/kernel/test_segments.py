@@ -4,7 +4,7 @@ import pytest
 
 from segue.kernel import expression as ex, features, plan, segments
 from segue.kernel.calendar import UTC
-from segue.kernel.inputs import Event
+from segue.kernel.inputs import Adopted, Event
 from segue.kernel.plan import Segment
 from segue.kernel.predicate import Linker
 from segue.kernel.profile import Profile, create
@@ -157,3 +157,24 @@ def test_a_newcomer_is_in_the_segments_that_asking_all_of_them_gives(
         refresh(profile, linked, dirty | linker.bit("traits"))
     assert few == all_asked
     assert few.segments == {"german": NOW, "quiet": NOW}
+
+
+def test_a_program_is_adopted_before_what_is_due_is_asked_of_it() -> None:
+    """Else a new condition would be asked of the old memberships that it reads."""
+    views = ex.Aggregate("count", ex.Stream(("Viewed",)))
+    always = Segment(name="base", when=ex.Compare(">=", views, ex.Literal(0)))
+    waits = ex.Aggregate("count", ex.Stream(("Viewed",)), MINUTE)
+    lately = Segment(name="lately", when=ex.Compare(">=", waits, ex.Literal(1)))
+    ana = Customer(program(segments=(always, lately)))
+    ana.does("Viewed")
+    assert set(ana.profile.segments) == {"base", "lately"}
+    rare = Segment(name="base", when=ex.Compare(">=", views, ex.Literal(9)))
+    calm = ex.All((ex.Not(lately.when), ex.InSegment("base")))
+    ana.program = program(segments=(rare, Segment(name="lately", when=calm)), name="p2")
+    ana.now = Instant(ana.now + MINUTE)
+    ana.notes.clear()
+    ana.say(Adopted(()))
+    assert [note for note in ana.notes if isinstance(note, SegmentChanged)] == [
+        SegmentChanged(segment="base", change="left"),
+        SegmentChanged(segment="lately", change="left"),
+    ]
