@@ -19,7 +19,7 @@ from segue.kernel import effects as fx, expression as ex, plan, trace
 from segue.kernel.inputs import Asked, Called, Consented, Event, Reported
 from segue.sim import auditor_calendar as calendar, tape
 from segue.sim.auditor_calendar import NEVER
-from segue.sim.auditor_conditions import matching, reads_clock, spans
+from segue.sim.auditor_conditions import matching, parts, reads_clock, spans
 from segue.sim.auditor_life import Life
 from segue.sim.auditor_rules import session_end
 from segue.sim.auditor_tick import Book, Out, Tick
@@ -74,6 +74,7 @@ class Auditor:
         self.handed: dict[str, tape.Handed] = {}
         self.outs: dict[str, Out] = {}
         self.ready: set[str] = set()
+        self.looked_at: frozenset[str] = frozenset()
         self.at = 0
         self.paused_until = 0
         self._edges: dict[str, tuple[tuple[int, ...], list[int]]] = {}
@@ -129,6 +130,12 @@ class Auditor:
     def _commit(self, entry: tape.Committed) -> None:
         self.at = entry.at
         self.outs, self.ready = {}, set()
+        self.looked_at = frozenset(
+            note.proposal
+            for kept in entry.kept
+            for note in kept.notes
+            if isinstance(note, trace.Considered)
+        )
         new = {e.id for kept in entry.kept for e in kept.events if not e.emitted}
         for profile in entry.wakes:
             if (life := self._life(profile)) is not None:
@@ -177,6 +184,7 @@ class Auditor:
 
     def _answer(self, life: Life, said: Callable[[Tick], None]) -> Out:
         tick = Tick(self.book, life, self.at)
+        tick.looked_at = self.looked_at
         said(tick)
         out = self.outs.setdefault(life.id, Out())
         out.notes += tick.out.notes
@@ -362,7 +370,11 @@ class Auditor:
     def _look(self, entry: tape.Looked) -> None:
         for profile, members in entry.members.items():
             life = self._life(profile)
-            if life is not None and life.program == self.book.now and members != life.segments:
+            if (
+                life is not None
+                and life.program == self.book.now
+                and members != frozenset(life.segments)
+            ):
                 self.fail("P5", profile, f"member of {set(members)}, must be {life.segments}")
 
     def _end(self, entry: tape.Ended) -> None:
@@ -488,14 +500,8 @@ def _windows(one: object) -> Iterator[tuple[ex.Stream, int]]:
             yield from ((stream, ms) for ms in spans(one))
     if isinstance(one, ex.Compare) and isinstance(one.left, ex.Aggregate):
         yield from ((one.left.stream, ms) for ms in spans(one))
-    if isinstance(one, tuple | list):
-        for part in one:
-            yield from _windows(part)
-    elif isinstance(one, dict):
-        yield from _windows(tuple(one.values()))
-    elif hasattr(one, "__struct_fields__"):
-        for name in one.__struct_fields__:
-            yield from _windows(getattr(one, name))
+    for part in parts(one):
+        yield from _windows(part)
 
 
 __all__ = ["Auditor", "Violation", "audit", "plan"]

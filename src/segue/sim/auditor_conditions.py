@@ -8,7 +8,9 @@ Rule 3: what this reader does not know raises, so that no world is passed unread
 
 from collections.abc import Callable, Iterator, Sequence
 from math import fsum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+
+import msgspec
 
 from segue.kernel import expression as ex
 from segue.kernel.inputs import Event
@@ -309,7 +311,7 @@ def spans(one: object) -> Iterator[int]:
             yield over_ms
         case _:
             pass
-    for part in _parts(one):
+    for part in parts(one):
         yield from spans(part)
 
 
@@ -317,16 +319,17 @@ def reads_clock(one: object) -> bool:
     """Whether a condition looks at the wall clock."""
     if isinstance(one, ex.Path) and one.root == "local":
         return True
-    return any(reads_clock(part) for part in _parts(one))
+    return any(reads_clock(part) for part in parts(one))
 
 
-def _parts(one: object) -> Iterator[object]:
+def parts(one: object) -> Iterator[object]:
+    """What a definition is made of, one level down."""
     if isinstance(one, tuple | list):
-        yield from one
+        yield from cast("Sequence[object]", one)
     elif isinstance(one, dict):
-        yield from one.values()
-    elif hasattr(one, "__struct_fields__"):
+        yield from cast("dict[object, object]", one).values()
+    elif isinstance(one, msgspec.Struct):
         for name in one.__struct_fields__:
             part = getattr(one, name)
-            if isinstance(part, tuple | list | dict) or hasattr(part, "__struct_fields__"):
-                yield part
+            if isinstance(part, tuple | list | dict | msgspec.Struct):
+                yield cast("object", part)

@@ -5,9 +5,8 @@ Rule 2: the order of two merges makes no difference; each line of `unite` says w
     `docs/concepts/semantics.md` makes where only one of two can stay.
 """
 
-from dataclasses import dataclass, field, replace
-
 import msgspec
+from msgspec.structs import replace
 
 from segue.kernel import plan
 from segue.kernel.inputs import Event
@@ -25,9 +24,20 @@ ADDRESS = {
 }
 """The trait that holds a channel's address."""
 
+RANK = {
+    "queued": 0,
+    "claimed": 1,
+    "unknown": 2,
+    "accepted": 3,
+    "failed": 4,
+    "delivered": 5,
+    "cancelled": 6,
+    "shown": 6,
+}
+"""Reports come late and out of order: one may only move a line up."""
 
-@dataclass
-class Visit:
+
+class Visit(msgspec.Struct):
     """A live session."""
 
     number: int
@@ -53,8 +63,7 @@ class Visit:
         }
 
 
-@dataclass
-class Trip:
+class Trip(msgspec.Struct):
     """A run."""
 
     id: str
@@ -66,15 +75,14 @@ class Trip:
     goal_until: int
     entry: Record
     due_at: int = NEVER
-    vars: Record = field(default_factory=dict)
-    visits: dict[str, int] = field(default_factory=dict)
-    committed: list[str] = field(default_factory=list)
+    vars: Record = {}
+    visits: dict[str, int] = {}
+    committed: list[str] = []
     reached: bool = False
     lingers_to: str | None = None
 
 
-@dataclass
-class Wish:
+class Wish(msgspec.Struct):
     """A proposal, or a standing offer (with a placement)."""
 
     id: str
@@ -97,8 +105,7 @@ class Wish:
     shown_as: str = ""
 
 
-@dataclass
-class Line:
+class Line(msgspec.Struct):
     """One admitted send or show."""
 
     id: str
@@ -125,8 +132,7 @@ class Line:
         return self.state not in ("failed", "cancelled")
 
 
-@dataclass
-class Promise:
+class Promise(msgspec.Struct):
     """An incentive held."""
 
     name: str
@@ -144,8 +150,7 @@ class Promise:
         return not self.redeemed and now < self.expires_at
 
 
-@dataclass
-class Life:
+class Life(msgspec.Struct):
     """All of one customer."""
 
     id: str
@@ -157,28 +162,28 @@ class Life:
     fresh: bool = True
     """Nothing was asked of it yet, so time alone can't have made anything due."""
     last_seen_at: int = 0
-    users: set[str] = field(default_factory=set)
-    traits: Record = field(default_factory=dict)
-    traits_at: dict[str, int] = field(default_factory=dict)
+    users: set[str] = set()
+    traits: Record = {}
+    traits_at: dict[str, int] = {}
     zone: str = ""
-    consents: dict[str, tuple[str, int, str]] = field(default_factory=dict)
-    unreachable: dict[str, str] = field(default_factory=dict)
+    consents: dict[str, tuple[str, int, str]] = {}
+    unreachable: dict[str, str] = {}
     session: Visit | None = None
     sessions: int = 0
-    log: list[tuple[Event, int]] = field(default_factory=list)
-    walked: dict[int, tuple[int, list[tuple[int, Value]]]] = field(default_factory=dict)
+    log: list[tuple[Event, int]] = []
+    walked: dict[int, tuple[int, list[tuple[int, Value]]]] = {}
     """What each stream found in the log, and how long the log was then."""
-    segments: set[str] = field(default_factory=set)
-    silences: dict[str, tuple[int, Record]] = field(default_factory=dict)
-    runs: list[Trip] = field(default_factory=list)
-    entered: dict[str, tuple[int, int]] = field(default_factory=dict)
-    wishes: list[Wish] = field(default_factory=list)
-    offers: list[Wish] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
-    grants: list[Promise] = field(default_factory=list)
-    drawn: dict[str, str] = field(default_factory=dict)
-    scheduled: dict[str, int] = field(default_factory=dict)
-    conversions: list[tuple[int, int, tuple[str, ...]]] = field(default_factory=list)
+    segments: set[str] = set()
+    silences: dict[str, tuple[int, Record]] = {}
+    runs: list[Trip] = []
+    entered: dict[str, tuple[int, int]] = {}
+    wishes: list[Wish] = []
+    offers: list[Wish] = []
+    lines: list[Line] = []
+    grants: list[Promise] = []
+    drawn: dict[str, str] = {}
+    scheduled: dict[str, int] = {}
+    conversions: list[tuple[int, int, tuple[str, ...]]] = []
     """(when it happened, when it arrived, what was bought)."""
 
     @property

@@ -8,7 +8,8 @@ Rule: what must come of it is gathered as plain rows (`Out`), to be compared wit
 """
 
 from collections import deque
-from dataclasses import dataclass, field
+
+import msgspec
 
 from segue.kernel import plan
 from segue.kernel.inputs import Asked, Called, Consented, Event, Reported
@@ -16,32 +17,19 @@ from segue.kernel.values import Record
 from segue.sim import auditor_rules as rules
 from segue.sim.auditor_calendar import NEVER
 from segue.sim.auditor_conditions import View, holds, value_of
-from segue.sim.auditor_life import Life, Line, Promise, Visit, Wish, stricter, unite
+from segue.sim.auditor_life import RANK, Life, Line, Promise, Visit, Wish, stricter, unite
 from segue.sim.auditor_trips import Trips
-
-RANK = {
-    "queued": 0,
-    "claimed": 1,
-    "unknown": 2,
-    "accepted": 3,
-    "failed": 4,
-    "delivered": 5,
-    "cancelled": 6,
-    "shown": 6,
-}
-"""Reports come late and out of order: one may only move a line up."""
 
 _ROUNDS = 30
 """In which one input settles; the kernel has a bound of its own."""
 
 
-@dataclass
-class Out:
+class Out(msgspec.Struct):
     """What must come of an input, or what came: rows to compare."""
 
-    notes: list[tuple[object, ...]] = field(default_factory=list)
-    effects: list[tuple[object, ...]] = field(default_factory=list)
-    events: list[tuple[object, ...]] = field(default_factory=list)
+    notes: list[tuple[object, ...]] = []
+    effects: list[tuple[object, ...]] = []
+    events: list[tuple[object, ...]] = []
 
     def size(self) -> int:
         """How many rows."""
@@ -87,6 +75,8 @@ class Tick:
         self.trips = Trips(self)
         self.by_time = False
         """Only time went by; then a hold is looked at again at its instant, and no sooner."""
+        self.looked_at: frozenset[str] = frozenset()
+        """Held messages that the host says it looked at."""
         self._before = self._state()
 
     # ── the inputs ──
@@ -148,13 +138,13 @@ class Tick:
 
     def adopted(self) -> None:
         """A new program is in force; runs finish on the old one."""
-        self._fall_due()
         known = {one.name for one in self.book.today.segments}
         self.life.segments &= known
         derived = {one.name for one in self.book.today.derived}
         self.life.silences = {k: v for k, v in self.life.silences.items() if k in derived}
         self.life.program = self.book.now
         self.life.workspace = self.book.today.workspace
+        self._fall_due()
         self._settle()
 
     def reported(self, said: Reported) -> None:
@@ -471,10 +461,9 @@ class Tick:
         for case in sorted(cases, key=rules.relevance):
             wish = case.wish
             judgement = rules.judge(case, self.trips.channels(case))
+            if self._not_yet(wish) and judgement.outcome != "admitted":
+                continue
             if judgement.outcome == "held":
-                still = self.by_time and self._before == self._state()
-                if still and wish.retry_at > self.now:
-                    continue
                 if wish.reason != judgement.reason:
                     self._consider(case, judgement, "")
                 wish.retry_at, wish.reason = judgement.until, judgement.reason
@@ -487,6 +476,17 @@ class Tick:
             answers.append((case, judgement))
         for case, judgement in answers:
             self.trips.answered(case, judgement)
+
+    def _not_yet(self, wish: Wish) -> bool:
+        """Whether only time went by, and the hold's own instant has not come.
+
+        That a message may leave must not be missed then; that another reason would hold or
+        deny it is said at its instant. When a rule's condition ends the auditor does not
+        compute: it believes the host which of these holds it looked at.
+        """
+        waits = wish.retry_at > self.now or wish.reason == "suppressed"
+        still = self.by_time and self._before == self._state()
+        return still and waits and wish.id not in self.looked_at
 
     def _consider(self, case: rules.Case, judgement: rules.Judgement, send_id: str) -> None:
         send = send_id if judgement.outcome == "admitted" else ""

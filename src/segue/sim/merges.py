@@ -16,7 +16,7 @@ from segue.kernel.inputs import Consented, Event
 from segue.kernel.values import Instant, Record
 from segue.sim.auditor import Violation
 from segue.sim.plans import HOUR, MINUTE, PRODUCTS, Programs
-from segue.sim.world import _ZONES, no_patterns
+from segue.sim.world import TABLES, no_patterns
 from segue.stores.ports import Store
 
 PEOPLE = ("u0", "u1", "u2")
@@ -29,7 +29,7 @@ def orders_differ(seed: int) -> str:
     lives = _lives(Random(seed + 1))  # noqa: S311 - a seeded world
     found: dict[bytes, tuple[str, ...]] = {}
     for order in permutations(PEOPLE[:2]):
-        engine = Engine(patterns=no_patterns, zones=_ZONES, now=_START)
+        engine = Engine(patterns=no_patterns, zones=TABLES, now=_START)
         engine.publish("p", plan)
         for at, arrival in lives:
             engine.feed(arrival, Instant(at))

@@ -16,8 +16,9 @@ import tempfile
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from segue.hosts.clock import SystemClock
 from segue.sim.auditor import Violation, audit
@@ -35,8 +36,7 @@ MERGES_EVERY = 5
 _BAR = 40
 
 
-@dataclass
-class Result:
+class Result(msgspec.Struct):
     """What came of one seed."""
 
     seed: int
@@ -44,13 +44,12 @@ class Result:
     violation: str = ""
 
 
-@dataclass
-class Summary:
+class Summary(msgspec.Struct):
     """What came of a swarm."""
 
+    counts: Counter[str]
     worlds: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
-    violations: list[Result] = field(default_factory=list)
+    violations: list[Result] = []
     seconds: float = 0.0
 
     def add(self, one: Result) -> None:
@@ -76,7 +75,7 @@ def examine(seed: int) -> Result:
     one = script(seed)
     played, violation = check(one)
     if played is None or violation:
-        return Result(seed, played.counts if played else Counter(), violation)
+        return Result(seed, played.counts if played else Counter[str](), violation)
     if seed % AGAIN_EVERY == 0:
         violation = _again(one, played)
     if not violation and seed % MERGES_EVERY == 0:
@@ -112,7 +111,7 @@ def swarm(
     stop_at: int = 20,
 ) -> Summary:
     """Examine seeds from `first` on; ends early after `stop_at` violations."""
-    clock, summary = SystemClock(), Summary()
+    clock, summary = SystemClock(), Summary(Counter())
     began = clock.now()
     for one in _results(range(first, first + worlds), processes):
         summary.add(one)

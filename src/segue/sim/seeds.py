@@ -7,7 +7,7 @@ Rule 2: what customers do and how fast is drawn from the behaviour fitted on rea
 Rule 3: half of the worlds lie around a change of clocks in one of their zones.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from random import Random
 from typing import Literal as OneOf
@@ -76,7 +76,6 @@ class Script:
     start: int
     end: int
     mood: int
-    tags: tuple[str, ...] = field(default=())
 
 
 @cache

@@ -4,8 +4,9 @@ The recorder (`faults.py`) writes it, the auditor reads it; neither knows the ot
 profile only its id is on the tape: what the host believes is no evidence.
 """
 
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+import msgspec
 
 from segue.kernel.effects import Effect
 from segue.kernel.inputs import Asked, Called, Consented, Event, Reported
@@ -15,8 +16,7 @@ from segue.kernel.trace import Note
 Input: TypeAlias = Event | Asked | Reported | Consented | Called
 
 
-@dataclass(frozen=True)
-class Given:
+class Given(msgspec.Struct, frozen=True):
     """One arrival: what was said, and whose it was said to be."""
 
     said: Input
@@ -25,8 +25,7 @@ class Given:
     anonymous_id: str = ""
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """What one commit saved for one customer."""
 
     profile: str
@@ -36,8 +35,7 @@ class Kept:
     notes: tuple[Note, ...]
 
 
-@dataclass(frozen=True)
-class Published:
+class Published(msgspec.Struct, frozen=True):
     """A program came into force."""
 
     at: int
@@ -45,8 +43,7 @@ class Published:
     plan: Plan
 
 
-@dataclass(frozen=True)
-class Committed:
+class Committed(msgspec.Struct, frozen=True):
     """One commit: what it answered, and what it saved."""
 
     at: int
@@ -57,8 +54,7 @@ class Committed:
     set_aside: int
 
 
-@dataclass(frozen=True)
-class Claimed:
+class Claimed(msgspec.Struct, frozen=True):
     """Sends left the queue."""
 
     at: int
@@ -66,8 +62,7 @@ class Claimed:
     """(profile, send id) each."""
 
 
-@dataclass(frozen=True)
-class Handed:
+class Handed(msgspec.Struct, frozen=True):
     """A provider got a message, and what it answered; `safe` says that it knows repeated keys."""
 
     at: int
@@ -77,8 +72,7 @@ class Handed:
     safe: bool
 
 
-@dataclass(frozen=True)
-class Down:
+class Down(msgspec.Struct, frozen=True):
     """The host stood still (crashed, or its disk was full) from one instant to another."""
 
     since: int
@@ -86,8 +80,7 @@ class Down:
     why: str
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(msgspec.Struct, frozen=True):
     """A client's event was answered."""
 
     at: int
@@ -95,16 +88,14 @@ class Told:
     status: str
 
 
-@dataclass(frozen=True)
-class Looked:
+class Looked(msgspec.Struct, frozen=True):
     """Memberships as the store held them at an instant, by customer."""
 
     at: int
     members: dict[str, frozenset[str]]
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """The end of a world: what the store's log and queue hold."""
 
     at: int
@@ -116,10 +107,9 @@ class Ended:
 Entry: TypeAlias = Published | Committed | Claimed | Handed | Down | Told | Looked | Ended
 
 
-@dataclass
-class Tape:
+class Tape(msgspec.Struct):
     """A world's record, and what it was sent."""
 
-    entries: list[Entry] = field(default_factory=list)
-    sent: dict[str, bool] = field(default_factory=dict)
+    entries: list[Entry] = []
+    sent: dict[str, bool] = {}
     """Every event id that a client sent: whether it can be stored at all."""

@@ -38,7 +38,7 @@ from segue.sim.tape import Down, Ended, Given, Looked, Published, Tape, Told
 from segue.stores.ports import Store
 
 KNOWN_ZONES = frozenset((*ZONES, "UTC"))
-_ZONES = Zones(KNOWN_ZONES)
+TABLES = Zones(KNOWN_ZONES)
 """Tables take a second to make, and never change."""
 
 _PROFILES = 100
@@ -54,6 +54,10 @@ class TapedEngine(Engine):
     """The host in virtual time; the recorder knows its clock and its dockets."""
 
     recorder: Recorder
+
+    def settle(self, docket: Docket) -> None:
+        """Save what became of a dead process's sends, as the live host's loop does."""
+        self._answer(docket)
 
     def _new_desk(self, program: Program) -> TapedDesk:
         desk = TapedDesk(self.store, self._programs, program, self._zones, self._cached_max)
@@ -107,7 +111,7 @@ class World:
             cast("Store", self.store),
             self.provider,
             patterns=no_patterns,
-            zones=_ZONES,
+            zones=TABLES,
             now=self.recorder.now,
         )
 
@@ -319,9 +323,7 @@ class World:
             else:
                 verdict = lost(row, now, "its process ended while it was being sent")
             arrivals = [verdict.arrival()] if verdict.report is not None else []
-            self.host._answer(  # noqa: SLF001 - as the live host's loop does
-                Docket(arrivals=arrivals, settlements=[verdict.settlement])
-            )
+            self.host.settle(Docket(arrivals=arrivals, settlements=[verdict.settlement]))
 
     def _tell(self, what: str) -> None:
         self.story.append(f"{self.recorder.now} {what}")

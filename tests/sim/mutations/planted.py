@@ -55,8 +55,16 @@ PLANTED = (
     Mutation(
         "a window of history is closed on the wrong side",
         "kernel/history.py",
-        "        leaves_at = times[from_end] + window_ms\n        if leaves_at <= scene.now:",
-        "        leaves_at = times[from_end] + window_ms\n        if leaves_at < scene.now:",
+        "        leaves_at = times[from_end] + window_ms\n        if leaves_at <= scene.now:\n"
+        "            return not answer\n"
+        "        if leaves_at < scene.until:  # noqa: PLR1730 - `min` takes four times as long\n"
+        "            scene.until = leaves_at\n        return answer\n\n    return ask\n\n\n"
+        "def _more",
+        "        leaves_at = times[from_end] + window_ms\n        if leaves_at < scene.now:\n"
+        "            return not answer\n"
+        "        if leaves_at < scene.until:\n"
+        "            scene.until = leaves_at\n        return answer\n\n    return ask\n\n\n"
+        "def _more",
     ),
     Mutation(
         "a sequence takes two events of one instant",
