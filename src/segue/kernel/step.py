@@ -120,7 +120,7 @@ def _is_blank(profile: Profile) -> bool:
 
 
 def _told_before_adopting(turn: Turn, said: Input) -> bool:
-    """Hosts tell claims first, then let the profile adopt: till then what it keeps is the older's."""
+    """Hosts tell claims, then let the profile adopt: till then what it keeps is the older one's."""
     return isinstance(said, Reported) and turn.profile.program != turn.program.name
 
 

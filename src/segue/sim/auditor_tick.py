@@ -73,17 +73,13 @@ class Tick:
         self.out = Out()
         self.pending: deque[Event] = deque()
         self.trips = Trips(self)
-        self.by_time = False
-        """Only time went by; then a hold is looked at again at its instant, and no sooner."""
         self.looked_at: frozenset[str] = frozenset()
         """Held messages that the host says it looked at."""
-        self._before = self._state()
 
     # ── the inputs ──
 
     def wake(self) -> None:
         """Time alone has made something due."""
-        self.by_time = True
         if not self.life.fresh:
             self._fall_due()
             self._settle()
@@ -478,15 +474,14 @@ class Tick:
             self.trips.answered(case, judgement)
 
     def _not_yet(self, wish: Wish) -> bool:
-        """Whether only time went by, and the hold's own instant has not come.
+        """Whether a held message need not be heard again now.
 
-        That a message may leave must not be missed then; that another reason would hold or
-        deny it is said at its instant. When a rule's condition ends the auditor does not
-        compute: it believes the host which of these holds it looked at.
+        That it may leave must never be missed; that another reason would hold or deny it is
+        said at its instant at the latest. When a rule's own condition ends the auditor does not
+        compute: it believes the host which of these it looked at, and judges what it said.
         """
         waits = wish.retry_at > self.now or wish.reason == "suppressed"
-        still = self.by_time and self._before == self._state()
-        return still and waits and wish.id not in self.looked_at
+        return waits and wish.expires_at > self.now and wish.id not in self.looked_at
 
     def _consider(self, case: rules.Case, judgement: rules.Judgement, send_id: str) -> None:
         send = send_id if judgement.outcome == "admitted" else ""
