@@ -458,6 +458,8 @@ class Tick:
             wish = case.wish
             judgement = rules.judge(case, self.trips.channels(case))
             if self._not_yet(wish) and judgement.outcome != "admitted":
+                if judgement.reason == wish.reason:
+                    wish.retry_at = judgement.until  # what it waits for may have moved
                 continue
             if judgement.outcome == "held":
                 if wish.reason != judgement.reason:
