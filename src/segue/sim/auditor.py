@@ -72,6 +72,8 @@ class Auditor:
         self.accepted: dict[str, str] = {}
         """Every accepted event's customer."""
         self.handed: dict[str, tape.Handed] = {}
+        self.died_since: set[str] = set()
+        """Sends that were handed over by a process that has died since."""
         self.outs: dict[str, Out] = {}
         self.ready: set[str] = set()
         self.looked_at: frozenset[str] = frozenset()
@@ -100,8 +102,10 @@ class Auditor:
                 self._claim(entry)
             case tape.Handed():
                 self._hand(entry)
-            case tape.Down(until=until):
+            case tape.Down(until=until, why=why):
                 self.paused_until = max(self.paused_until, until)
+                if why == "crashed":
+                    self.died_since = set(self.handed)
             case tape.Told():
                 self._tell(entry)
             case tape.Looked():
@@ -348,7 +352,7 @@ class Auditor:
         if before is not None and before.outcome != "try_later":
             # Of a process that died meanwhile nobody knows what it sent; a provider that knows
             # repeated keys may be asked again.
-            asked_again = before.outcome == "crashed" and before.safe
+            asked_again = entry.send in self.died_since and before.safe
             if not asked_again:
                 self.fail("P4", "", f"{entry.send} was handed over again after {before.outcome}")
         for life in self.lives.values():
@@ -358,6 +362,7 @@ class Auditor:
             if line is not None and line.state != "claimed":
                 self.fail("P3", life.id, f"{entry.send} was handed over while {line.state}")
         self.handed[entry.send] = entry
+        self.died_since.discard(entry.send)
 
     def _tell(self, entry: tape.Told) -> None:
         known = entry.event in self.accepted

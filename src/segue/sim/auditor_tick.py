@@ -81,7 +81,7 @@ class Tick:
     def wake(self) -> None:
         """Time alone has made something due."""
         if not self.life.fresh:
-            self._fall_due()
+            self._due()
             self._settle()
 
     def event(self, event: Event) -> None:
@@ -161,10 +161,15 @@ class Tick:
     # ── settling ──
 
     def _fall_due(self) -> None:
+        """What is due comes before the input, and holds are looked at for the input's sake."""
+        said, self.looked_at = self.looked_at, frozenset[str]()
+        if not self.life.fresh:
+            self._due()
+        self.life.fresh = False
+        self.looked_at = said
+
+    def _due(self) -> None:
         life = self.life
-        if life.fresh:
-            life.fresh = False
-            return
         if life.session is not None and rules.session_end(life) <= self.now:
             self._end_session(life)
         for offer in [one for one in life.offers if one.expires_at <= self.now]:

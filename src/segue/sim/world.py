@@ -295,6 +295,7 @@ class World:
         if self.store.full:
             return
         self._tell(f"the process dies: {error!r}")
+        self.tape.entries.append(Down(self.recorder.now, self.recorder.now, "crashed"))
         for _ in range(RECOVERIES_MAX):
             try:
                 self.host = self._open()
