@@ -9,7 +9,7 @@ Rule 3: what an event does not touch costs nothing: everything that waits for an
 
 from collections.abc import Callable, Iterable, Mapping
 
-from segue.kernel import models, plan, segments, session
+from segue.kernel import choosing, models, plan, segments, session
 from segue.kernel.calendar import UTC, Zone
 from segue.kernel.expression import Expression
 from segue.kernel.predicate import Condition, Linker
@@ -35,13 +35,14 @@ class LinkedWatch:
 class LinkedNode:
     """A step with the closures of its expressions, in the order its docstring gives."""
 
-    __slots__ = ("conditions", "needs", "node", "values", "watch")
+    __slots__ = ("choosing", "conditions", "needs", "node", "values", "watch")
 
     def __init__(self, node: plan.Node, linker: Linker) -> None:
         self.node = node
         self.watch: LinkedWatch | None = None
         self.conditions: tuple[Condition, ...] = ()
         self.values: dict[str, Condition] = {}
+        self.choosing: choosing.ChoiceRule | None = None
         self.needs = 0
         """Bits of what the run watches while it stands here."""
         match node:
@@ -59,6 +60,7 @@ class LinkedNode:
             case plan.WaitDate(date=date):
                 self.conditions = (linker.compile(date),)
             case plan.Choose(options=options):
+                self.choosing = choosing.link(node)
                 self.values = _compiled(
                     {o.name: o.value for o in options if o.value is not None}, linker
                 )

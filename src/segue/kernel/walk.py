@@ -13,7 +13,7 @@ Rule 4: what a step sets off is named by run, step and occurrence, so it has one
 
 from typing import assert_never
 
-from segue.kernel import arbiter, calendar, chance, ledger, limits, plan
+from segue.kernel import arbiter, calendar, chance, choosing, ledger, limits, plan
 from segue.kernel.arbiter import Verdict
 from segue.kernel.effects import AssignTask, CallWebhook, ChangeAudience
 from segue.kernel.inputs import Event
@@ -420,18 +420,20 @@ def _about(turn: Turn, run: Run, about: Condition | None) -> list[str]:
 def _choose(
     turn: Turn, linked: LinkedJourney, run: Run, at: LinkedNode, node: plan.Choose
 ) -> str | None:
-    """Take the most valuable option that the guardrails admit now; nothing is an option."""
-    admitted: list[tuple[float, int, plan.Option]] = []
-    for index, option in enumerate(node.options):
+    """Take one of the options that the guardrails admit now; nothing is an option."""
+    rated: list[choosing.Rated] = []
+    for option in node.options:
         value = at.values[option.name].ask(turn.for_run(run)) if option.name in at.values else 0.0
         worth = float(value) if isinstance(value, int | float) else 0.0
         if not option.message or _admissible(turn, linked, run, option):
-            admitted.append((-worth, index, option))
-    if not admitted:
+            rated.append(choosing.Rated(option.name, worth))
+    if not rated or at.choosing is None:
         return plan.END
-    admitted.sort(key=lambda row: row[:2])
-    names = [row[2] for row in admitted]
-    chosen, odds = _draw_option(turn, run, node, names)
+    odds = at.choosing.odds(rated, turn.for_run(run))
+    decision = f"{run.id}:{node.id}:{run.visits[node.id]}"
+    index = chance.pick("choose", turn.profile.draw_key, decision, list(odds.values()))
+    name = list(odds)[index]
+    chosen = next(option for option in node.options if option.name == name)
     turn.notes.append(
         Drawn(stream=f"{run.journey}/{node.id}", choice=chosen.name, options=odds, run=run.id)
     )
@@ -452,18 +454,6 @@ def _propose(turn: Turn, run: Run, message: str, option: str = "") -> None:
     """Put a message before the arbiter; the run stands at the step until it is answered."""
     proposal, _ = _proposal(turn, run, message, option)
     turn.profile.proposals.append(proposal)
-
-
-def _draw_option(
-    turn: Turn, run: Run, node: plan.Choose, options: list[plan.Option]
-) -> tuple[plan.Option, dict[str, int]]:
-    """The best option, or with the chance `explore` any of them; with each one's odds in ppm."""
-    each = node.explore // len(options)
-    odds = {option.name: each for option in options}
-    odds[options[0].name] += chance.PPM - each * len(options)
-    decision = f"{run.id}:{node.id}:{run.visits[node.id]}"
-    index = chance.pick("choose", turn.profile.draw_key, decision, list(odds.values()))
-    return options[index], odds
 
 
 # ── being answered ──────────────────────────────────────────────────────────────────

@@ -107,6 +107,50 @@ def test_a_cap_of_one_channel_lets_another_channel_through() -> None:
     assert ana.sent == ["both/email", "both/sms"]
 
 
+@pytest.mark.parametrize(
+    ("reach", "stopped"),
+    [
+        (plan.Reach(tags=("news",)), {"paper", "letter"}),
+        (plan.Reach(journeys=("j-letter",)), {"letter"}),
+        (plan.Reach(messages=("paper", "note")), {"paper", "note"}),
+        (plan.Reach(channels=("sms", "push")), {"note"}),
+        (plan.Reach(channels=("email", "sms")), {"paper", "letter", "note"}),
+        (plan.Reach(channels=("email",), tags=("news",), messages=("paper",)), {"paper"}),
+        (plan.Reach(), {"paper", "letter", "note"}),
+    ],
+)
+def test_a_cap_counts_what_it_reaches_and_nothing_else(
+    reach: plan.Reach, stopped: set[str]
+) -> None:
+    cap = plan.Cap(name="one", most=1, per="window", window_ms=DAY, reach=reach, then="deny")
+    paper = message("paper", tags=("news", "weekly"))
+    letter = message("letter", tags=("news",))
+    note = message("note", "sms")
+    for one in (paper, letter, note):
+        ana = Customer(
+            program(
+                sends(one.name, *one.contents, on="First"),
+                messages=(one,),
+                policies=(cap,),
+            )
+        )
+        ana.does("First", k=1)
+        ana.does("First", k=2)
+        assert (len(ana.sent) == 1) == (one.name in stopped), one.name
+
+
+def test_a_cap_over_several_channels_counts_them_together() -> None:
+    reach = plan.Reach(channels=("email", "sms"))
+    cap = plan.Cap(name="one", most=1, per="window", window_ms=DAY, reach=reach, then="deny")
+    note = message("note", "sms")
+    ana = Customer(
+        program(sends("hello"), sends("note", "sms"), messages=(HELLO, note), policies=(cap,))
+    )
+    ana.does("Started", k=1)
+    assert len(ana.sent) == 1
+    assert sorted(ana.verdicts) == ["hello admitted", "note denied cap"]
+
+
 def test_a_cap_gives_back_what_was_never_delivered_and_a_waiting_message_takes_the_place() -> None:
     cap = plan.Cap(name="one", most=1, per="window", window_ms=Millis(6 * HOUR))
     ana = Customer(program(sends("hello"), messages=(HELLO,), policies=(cap,)))
