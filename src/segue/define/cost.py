@@ -25,6 +25,9 @@ STAGE = 30
 SEARCH = 15
 """A regular expression on a text of usual length."""
 
+ITEM = 3
+"""An item or a group of a ranking: two look-ups."""
+
 LEDGER = 15
 """A look through what was sent."""
 
@@ -36,6 +39,8 @@ def cost(tree: ex.Expression) -> int:
             return 1
         case ex.Holds():
             return 2
+        case ex.Item(id=asked) | ex.Ranked(group=asked):
+            return ITEM + cost(asked)
         case ex.Touched():
             return LEDGER
         case ex.Aggregate(stream=stream, within_ms=within):

@@ -24,7 +24,8 @@ Root: TypeAlias = OneOf[
     "profile",  # id, first_seen_at, last_seen_at, known
     "local",  # hour minute weekday(1-7, Monday 1) day month year time("HH:MM"), profile's zone
     "message",  # inside a message or policy: name purpose topic value priority channel tags
-    "item",  # a catalog item, where one is in scope
+    "item",  # a catalog item as it is, in a ranking or an event of the catalog
+    "before",  # the same item as it was before it changed
 ]
 
 
@@ -178,6 +179,21 @@ class Holds(msgspec.Struct, frozen=True, tag="holds_incentive"):
     group: str
 
 
+class Item(msgspec.Struct, frozen=True, tag="item"):
+    """A catalog item as it is now, by its id; `keys` lead into it, none give the record."""
+
+    catalog: str
+    id: "Expression"
+    keys: tuple[str | int, ...] = ()
+
+
+class Ranked(msgspec.Struct, frozen=True, tag="ranked"):
+    """The ids of the best items of a group, by one of the workspace's rankings."""
+
+    ranking: str
+    group: "Expression"
+
+
 Expression: TypeAlias = (
     Literal
     | Many
@@ -197,6 +213,8 @@ Expression: TypeAlias = (
     | Touched
     | Consented
     | Holds
+    | Item
+    | Ranked
 )
 
 TRUE = Literal(True)

@@ -66,3 +66,6 @@ DERIVED_MAX = 4_096
 
 REMEMBERED_MAX = 1_024
 """Sets of bits whose segments a program remembers; beyond, all are forgotten: time only."""
+
+RANKINGS_KEPT_MAX = 256
+"""Rankings that a catalog keeps worked out; beyond, all are worked out anew: time only."""

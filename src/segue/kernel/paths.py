@@ -86,6 +86,8 @@ def reader(root: Root, keys: Keys) -> tuple[Ask, bool]:
             return _record(lambda scene: scene.message, keys), False
         case "item":
             return _record(lambda scene: scene.item, keys), False
+        case "before":
+            return _record(lambda scene: scene.before, keys), False
         case "event":
             return _event(keys), False
         case "profile":

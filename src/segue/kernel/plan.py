@@ -13,6 +13,7 @@ from typing import Literal as OneOf, TypeAlias
 import msgspec
 
 from segue.kernel.expression import TRUE, Expression
+from segue.kernel.shelves import CatalogPlan
 from segue.kernel.values import Instant, Millis
 
 Channel: TypeAlias = str
@@ -37,16 +38,29 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
 
 
-class Derived(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that Segue emits by itself.
+Moment: TypeAlias = OneOf[
+    "event", "session_started", "session_ended", "segment_entered", "segment_left", "item_changed"
+]
 
-    `on` names the events that start it; after `silence_ms` without any of `unless` (and
-    without another of `on`), and if `when` still holds, the event `name` happens, at the
-    instant the silence ended, with `properties`. A silence of 0 emits at once.
+
+class Derived(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that Segue emits by itself, at a `moment`, if `when` holds then.
+
+    event            one of `on` happened and then, for `silence_ms`, neither another of `on`
+                     nor one of `unless`; a silence of 0 emits at once
+    session_started, session_ended   the live session began, or silence has ended it
+    segment_entered, segment_left    of `segment`; of any where it is empty
+    item_changed     of `catalog`, an item with which one of `on` was done in `within_ms`
+
+    The event has what the moment tells of itself, and `properties`; the latter win.
     """
 
     name: str
-    on: tuple[str, ...]
+    on: tuple[str, ...] = ()
+    moment: Moment = "event"
+    segment: str = ""
+    catalog: str = ""
+    within_ms: Millis = Millis(0)
     silence_ms: Millis = Millis(0)
     unless: tuple[str, ...] = ()
     when: Expression = TRUE
@@ -581,5 +595,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     policies: tuple[Policy, ...] = ()
     journeys: tuple[Journey, ...] = ()
     models: tuple[Scorecard, ...] = ()
+    catalogs: tuple[CatalogPlan, ...] = ()
     published_at: Instant = Instant(0)
     """Not part of the hash."""

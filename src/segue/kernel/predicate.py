@@ -10,17 +10,17 @@ Rule 3: `until` is as late as it can be: what a failed part of an `and` depends 
 Rule 4: what is known when linking is computed when linking: constants fold, and a condition
     that always answers alike says so.
 
-Bits: event (with its properties and context, and `profile`), traits, session, vars (with
-`entry`), item, message, runs, ledger, consents, grants, segment:<name>, stream:<key>.
+Bits: event (with its properties and context, `profile`, and the catalog), traits, session, vars
+(with `entry`), item, message, runs, ledger, consents, grants, segment:<name>, stream:<key>.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias, assert_never
 
 from segue.kernel import expression as ex, history
 from segue.kernel.calendar import UTC
-from segue.kernel.features import Ask, LinkedStream, Streams, Taken, stream_key
-from segue.kernel.functions import FUNCTIONS, contains, tame
+from segue.kernel.features import Ask, LinkedStream, Streams, Taken, digest, stream_key
+from segue.kernel.functions import FUNCTIONS, contains, spelled, tame
 from segue.kernel.logic import COMBINE, FLIPPED, against, chain, compare
 from segue.kernel.paths import (
     EVENT_FIELDS,
@@ -33,7 +33,8 @@ from segue.kernel.plan import Workspace
 from segue.kernel.profile import Profile, create
 from segue.kernel.scene import Scene
 from segue.kernel.session import SESSION_FIELDS
-from segue.kernel.values import NEVER, Instant, ProfileId, Value, equal, number
+from segue.kernel.shelves import AskItem, LinkedRanking, Ranking
+from segue.kernel.values import NEVER, Instant, ProfileId, Record, Value, equal, number
 
 __all__ = [
     "EVENT_FIELDS",
@@ -62,6 +63,7 @@ _BIT_OF_ROOT: Mapping[str, str] = {
     "entry": "vars",
     "vars": "vars",
     "item": "item",
+    "before": "item",
     "message": "message",
     "local": "traits",
 }
@@ -103,7 +105,8 @@ def _fixed(value: Value) -> Condition:
     return Condition(lambda _scene: value, constant=True, value=value)
 
 
-_NOWHERE = Scene(create(ProfileId(""), Instant(0)), Instant(0), UTC)
+_NOBODY = create(ProfileId(""), Instant(0))
+_NOWHERE = Scene(_NOBODY, Instant(0), UTC)
 """Where constants are computed; none of them looks at it."""
 
 
@@ -115,6 +118,7 @@ class Linker:
         self._workspace = workspace if workspace is not None else Workspace(name="")
         self._bits: dict[str, int] = {}
         self._streams: dict[tuple[str, Taken, int], LinkedStream] = {}
+        self._rankings: dict[str, LinkedRanking] = {}
 
     def bit(self, token: str) -> int:
         """The bit of something that conditions read; a new token gets the next one."""
@@ -123,6 +127,23 @@ class Linker:
     def index(self) -> Streams:
         """Every stream that was asked for so far."""
         return Streams(self._streams.values())
+
+    def rank(self, rankings: Iterable[Ranking]) -> None:
+        """Let expressions name these rankings; the first of a name is the one that counts."""
+        for each in rankings:
+            if each.name not in self._rankings:
+                group, by, when = map(self._of_item, (each.group, each.by, each.when))
+                self._rankings[each.name] = LinkedRanking(each, digest(each), group, by, when)
+
+    def _of_item(self, expression: ex.Expression) -> AskItem:
+        ask = self.compile(expression).ask
+
+        def ask_item(item: Record) -> Value:
+            scene = Scene(_NOBODY, Instant(0), UTC)
+            scene.item = item
+            return ask(scene)
+
+        return ask_item
 
     def compile(self, expression: ex.Expression) -> Condition:
         """Make a closure of an expression."""
@@ -156,6 +177,8 @@ class Linker:
                 return self._sequence(expression)
             case ex.InSegment() | ex.InJourney() | ex.Touched() | ex.Consented() | ex.Holds():
                 return self._state(expression)
+            case ex.Item() | ex.Ranked():
+                return self._catalog(expression)
             case _:
                 assert_never(expression)
 
@@ -347,6 +370,33 @@ class Linker:
             needs |= stream.bit
         ask = history.sequence(stages, without, node.within_ms, node.over_ms)
         return Condition(ask, needs, timed=True)
+
+    # ── the catalog ─────────────────────────────────────────────────────────────────
+
+    def _catalog(self, node: ex.Item | ex.Ranked) -> Condition:
+        """It changes without the profile, so what reads it is asked at every event."""
+        key = self.compile(node.id if isinstance(node, ex.Item) else node.group)
+        asked, needs = key.ask, key.needs | self.bit("event")
+        match node:
+            case ex.Item(catalog=catalog, keys=keys):
+
+                def look(scene: Scene) -> Value:
+                    item = scene.catalog.item(catalog, spelled(asked(scene)) or "")
+                    return look_up(item, keys) if item else None
+
+                return Condition(look, needs, timed=key.timed)
+            case ex.Ranked(ranking=name):
+                linked = self._rankings.get(name)
+
+                def rank(scene: Scene) -> Value:
+                    group = spelled(asked(scene))
+                    if linked is None or group is None:
+                        return []
+                    return scene.catalog.ranked(linked, group)
+
+                return Condition(rank, needs, timed=key.timed)
+            case _:
+                assert_never(node)
 
     # ── the profile's state ─────────────────────────────────────────────────────────
 

@@ -197,6 +197,9 @@ class Program:
         self.zones = zones
         self.zone = zones.get(current.workspace.zone, UTC)
         self.linker = linker
+        for one in (current, *(old for _, old in older)):
+            # A run of an older program may name a ranking that is defined no more.
+            linker.rank(ranking for each in one.catalogs for ranking in each.rankings)
         self.segments = segments.link(current.segments, linker)
         self.models = tuple(models.link(card) for card in current.models)
         self._link_policies(current.policies, linker)
@@ -250,11 +253,21 @@ class Program:
         self.derived = {one.name: LinkedDerived(one, linker) for one in derived}
         self.starts: dict[str, list[LinkedDerived]] = {}
         self.breaks: dict[str, list[str]] = {}
+        self.moments: dict[str, list[LinkedDerived]] = {}
+        """The derived events that start with no event, by their moment."""
         for one in self.derived.values():
+            if one.derived.moment != "event":
+                self.moments.setdefault(one.derived.moment, []).append(one)
+                continue
             for event in one.derived.on:
                 self.starts.setdefault(event, []).append(one)
             for event in one.derived.unless:
                 self.breaks.setdefault(event, []).append(one.derived.name)
+
+        self.interested = frozenset(
+            name for one in self.moments.get("item_changed", ()) for name in one.derived.on
+        )
+        """Names of events that make a profile hear of an item's changes (`catalog.interests`)."""
 
     def _link_entries(self, journeys: Iterable[plan.Journey], linker: Linker) -> None:
         self.entries: dict[str, list[LinkedEntry]] = {}

@@ -8,6 +8,7 @@ skipped can't change the answer before an evaluated part does, so `until` stays 
 from segue.kernel.calendar import Zone
 from segue.kernel.inputs import Event
 from segue.kernel.profile import Profile
+from segue.kernel.shelves import EMPTY, Catalog
 from segue.kernel.values import NEVER, Instant, Record
 
 
@@ -15,6 +16,8 @@ class Scene:
     """One evaluation's surroundings: the profile, the instant, and what triggered it."""
 
     __slots__ = (
+        "before",
+        "catalog",
         "context",
         "entry",
         "event",
@@ -44,4 +47,6 @@ class Scene:
         self.vars: Record = {}
         self.message: Record = {}
         self.item: Record = {}
+        self.before: Record = {}
+        self.catalog: Catalog = EMPTY
         self.until: int = NEVER

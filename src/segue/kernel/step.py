@@ -46,6 +46,7 @@ from segue.kernel.inputs import (
 from segue.kernel.limits import IDENTITIES_MAX, ROUNDS_PER_INPUT_MAX, TRAITS_MAX
 from segue.kernel.profile import Consent, Profile, Sent, create
 from segue.kernel.program import SESSION_ENDED, SESSION_STARTED, Program
+from segue.kernel.shelves import EMPTY, Catalog
 from segue.kernel.trace import Note, Remarked, Scored, SegmentChanged
 from segue.kernel.turn import Turn
 from segue.kernel.values import NEVER, Instant
@@ -70,12 +71,14 @@ def step(
     said: Input,
     now: Instant,
     coupons: Mapping[str, Sequence[str]] | None = None,
+    catalog: Catalog = EMPTY,
 ) -> Step:
     """Answer one input. The profile may be changed in place (`profile.py`, rule 2).
 
     `coupons` are free codes by pool, the next one first; without it codes are made up.
+    `catalog` is what expressions look items up in.
     """
-    turn = Turn(program, profile, now, coupons)
+    turn = Turn(program, profile, now, coupons, catalog)
     if not profile.program:
         turn.dirty = program.segments.newborn if _is_blank(profile) else EVERYTHING
         profile.program = program.name

@@ -13,6 +13,7 @@ from segue.kernel.limits import EMITTED_PER_INPUT_MAX
 from segue.kernel.profile import Profile, Run
 from segue.kernel.program import Program
 from segue.kernel.scene import Scene
+from segue.kernel.shelves import EMPTY, Catalog
 from segue.kernel.trace import Note, Remarked
 from segue.kernel.values import NEVER, Instant, Record
 
@@ -43,11 +44,13 @@ class Turn:
         profile: Profile,
         now: Instant,
         coupons: Mapping[str, Sequence[str]] | None = None,
+        catalog: Catalog = EMPTY,
     ) -> None:
         self.program = program
         self.profile = profile
         self.now = now
         self.scene = Scene(profile, now, program.zone_of(profile.zone))
+        self.scene.catalog = catalog
         self.event: Event | None = None
         self.dirty = 0
         """Bits of what has changed since the conditions were last asked."""

@@ -79,7 +79,7 @@ def value_of(one: ex.Expression, view: View) -> Value:
             return life.consent(channel, topic) == "granted"
         case ex.Holds(group=group):
             return any(g.group == group and g.alive(now) for g in life.grants)
-        case ex.Function() | ex.Pattern():
+        case ex.Function() | ex.Pattern() | ex.Item() | ex.Ranked():
             raise NotImplementedError(f"the auditor does not read {type(one).__name__}")
 
 

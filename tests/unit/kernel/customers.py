@@ -10,6 +10,7 @@ from segue.kernel.expression import Aggregate, Compare, Expression, Literal, Pat
 from segue.kernel.inputs import Asked, Consented, Event, Input, Merged, Reported, Woke
 from segue.kernel.profile import Profile, Run, create
 from segue.kernel.program import Program, link
+from segue.kernel.shelves import EMPTY, Catalog
 from segue.kernel.step import Step, step
 from segue.kernel.trace import Considered, Note, RunChanged
 from segue.kernel.values import DAY, HOUR, MINUTE, NEVER, Instant, Millis, ProfileId, Value
@@ -132,6 +133,7 @@ class Customer:
         self, under: Program, *, name: str = "ana", now: Instant = MORNING, known: bool = True
     ) -> None:
         self.program = under
+        self.catalog: Catalog = EMPTY
         self.now = now
         self.profile: Profile = create(ProfileId(name), now)
         self.effects: list[Effect] = []
@@ -144,7 +146,7 @@ class Customer:
 
     def say(self, said: Input) -> Step:
         """Answer one input now."""
-        answer = step(self.program, self.profile, said, self.now)
+        answer = step(self.program, self.profile, said, self.now, catalog=self.catalog)
         self.profile = answer.profile
         self.effects.extend(answer.effects)
         self.notes.extend(answer.trace)
