@@ -74,6 +74,14 @@ class Moment(click.ParamType[Instant]):
     help="How long time goes on after the last event: 30m, 12h, 7d.",
 )
 @click.option(
+    "--warm-up",
+    type=SPAN,
+    default="0d",
+    show_default=True,
+    metavar="SPAN",
+    help="How long before --from the journeys run already, uncounted, so that caps are not empty.",
+)
+@click.option(
     "--ask/--no-ask", default=True, help="Ask for placements at every page view, as pages do."
 )
 @click.option(
@@ -96,6 +104,7 @@ def backtest(
     store: str | None,
     against: str | None,
     then: Millis,
+    warm_up: Millis,
     ask: bool,
     workers: int | None,
     page: str | None,
@@ -114,6 +123,7 @@ def backtest(
     \b
     Examples:
       segue backtest shop --from 2026-02-01 --to 2026-03-01
+      segue backtest shop --from 2026-02-01 --warm-up 14d --html report.html
       segue backtest shop -f events.csv.gz --mapping rees46 --html report.html
       segue backtest shop --against current --html report.html --differences who.jsonl
       segue backtest shop -f events.jsonl --json - | jq '.report.guardrails'
@@ -122,6 +132,8 @@ def backtest(
         raise click.UsageError("--file or --store, not both.")
     if mapping and not files:
         raise click.UsageError("--mapping says how to read a --file.")
+    if warm_up and from_at is None:
+        raise click.UsageError("--warm-up comes before --from, which is missing.")
     if differences and not against:
         raise click.UsageError("--differences needs --against.")
     if from_at is not None and to_at is not None and from_at >= to_at:
@@ -142,10 +154,12 @@ def backtest(
             sources=tuple(str(file) for file in files) or (settings.store,),
             from_at=from_at or Instant(0),
             to_at=to_at,
+            warm_up=warm_up,
             then=then,
             ask=ask,
             decisions=decisions or "",
             differences=differences or "",
+            coupons=_codes(opened),
         )
         entries = of_files(sources) if opened is None or sources else of_store(opened)
         answer = _run(order, entries, sources, workers, quiet=quiet)
@@ -182,6 +196,11 @@ def _run(
     rate = fed / seconds if seconds else 0
     click.echo(f"{fed:,} events in {seconds:.1f} s: {rate:,.0f} a second", err=True)
     return note_sources(answer, sources)
+
+
+def _codes(store: Store | None) -> dict[str, int]:
+    """How many codes the pools of the store have left."""
+    return {} if store is None else {one.pool: one.free for one in store.coupon_pools()}
 
 
 def _candidate(folder: Path) -> Candidate:

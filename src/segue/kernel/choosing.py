@@ -26,7 +26,7 @@ class Rated(NamedTuple):
 class ChoiceRule(Protocol):
     """Gives odds to options."""
 
-    def odds(self, options: Sequence[Rated], scene: Scene) -> dict[str, int]:
+    def odds(self, options: Sequence[Rated], scene: Scene, /) -> dict[str, int]:
         """The odds of each in ppm, 1,000,000 together; `options` is not empty."""
         ...
 
@@ -37,7 +37,7 @@ class ByValue:
     def __init__(self, explore: int) -> None:
         self.explore = explore
 
-    def odds(self, options: Sequence[Rated], scene: Scene) -> dict[str, int]:
+    def odds(self, options: Sequence[Rated], _scene: Scene, /) -> dict[str, int]:
         each = self.explore // len(options)
         ranked = sorted(options, key=lambda option: -option.value)
         odds = {option.name: each for option in ranked}

@@ -6,7 +6,11 @@ Rule 2: the same log, programs and options give the same bytes, however many wor
     work: shards do not depend on them, and what shards come to adds up in any order.
 Rule 3: history before `from_at` builds what is known of everyone (counts, segments, scores,
     sessions) and starts no journey, as if the program had been published at that instant.
-    What was really sent before is not known, so caps start empty.
+    What was really sent before is not known, so caps start empty, unless the program is
+    warmed up: then it runs for a while before `from_at`, and what it does in that time
+    fills caps, gaps and ledgers and is not counted.
+Rule 4: codes of coupon pools are made up and never run out, for customers are answered apart.
+    How many are handed out is counted over time, and the report says when a pool would be empty.
 """
 
 import multiprocessing
@@ -15,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import ExitStack
 from ctypes import c_int64
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +70,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """Names of the sources, for places."""
     from_at: Instant = Instant(0)
     to_at: Instant | None = None
+    warm_up: Millis = Millis(0)
+    """How long before `from_at` the program already runs, uncounted."""
     then: Millis = DAY
     ask: bool = True
     """Whether pages ask for placements (see `replay.Pages`)."""
@@ -72,6 +79,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """A file for every decision, as JSON lines."""
     differences: str = ""
     """A file for every customer for whom the two programs differ."""
+    coupons: dict[str, int] = {}
+    """How many codes each pool has left; pools that are not known are missing."""
 
 
 class Progress(msgspec.Struct):
@@ -246,13 +255,16 @@ class _Hand:
             zones=self._zones,
             listener=listen,
         )
+        begins: list[tuple[Instant, Callable[[], None]]] = []
         if order.from_at:
             tally.recording = False
             engine.publish(_WARMING + candidate.name, _warming(current))
-            begins = (order.from_at, lambda: _begin(engine, candidate, tally))
+            publish_at = Instant(max(0, order.from_at - order.warm_up))
+            begins.append((order.from_at, lambda: tally.begin(engine.store)))
+            begins.append((publish_at, lambda: _publish(engine, candidate)))
+            begins.sort(key=itemgetter(0))  # of one instant: first counting begins, then it runs
         else:
             engine.publish(candidate.name, candidate.plan)
-            begins = (NEVER, lambda: None)
         drive(
             engine,
             task.shard,
@@ -277,9 +289,8 @@ class _Hand:
         return tally, list(tally.customers(engine.store))
 
 
-def _begin(engine: Engine, candidate: Candidate, tally: Tally) -> None:
+def _publish(engine: Engine, candidate: Candidate) -> None:
     """Publish the program, as it would have been at that instant."""
-    tally.begin(engine.store)
     engine.publish(candidate.name, candidate.plan)
     engine.adopt_all()
 
@@ -377,6 +388,10 @@ def _added(order: Order, found: Iterable[_Found]) -> Backtest:
         current = msgspec.json.decode(candidate.plan, type=Plan)
         total.workspace, total.program = current.workspace.name, candidate.name
         total.from_at = order.from_at
+        total.warm_up = order.warm_up if order.from_at else Millis(0)
+        for pool, codes in order.coupons.items():
+            if pool in total.pools:
+                total.pools[pool].fill(codes)
         total.first_at = Instant(0) if total.first_at == NEVER else total.first_at
         reports.in_order(reports.name_all(total, current))
     return Backtest(

@@ -20,6 +20,7 @@ from segue.kernel.trace import (
     Check,
     Considered,
     Ended,
+    IncentiveChanged,
     Note,
     RunChanged,
     SegmentChanged,
@@ -39,6 +40,7 @@ from segue.sim.report import (
     JourneyCount,
     MessageCount,
     Moment,
+    PoolCount,
     Report,
     SegmentCount,
     Story,
@@ -92,14 +94,21 @@ class Tally:
         self._bucket_ms = max(1, bucket_ms)
         self._seen: dict[ProfileId, list[Seen]] = {}
         self._limits = {p.name: p for p in current.policies if isinstance(p, plan.Cap | plan.Gap)}
-        self._held: set[tuple[ProfileId, str]] = set()
+        self._pools = {
+            message.incentive.name: message.incentive.coupons
+            for message in current.messages
+            if message.incentive is not None and message.incentive.coupons
+        }
 
     def begin(self, store: Store) -> None:
-        """From now on what is decided counts; the sessions of before do not."""
+        """From now on what is decided counts; sessions and runs of before are told apart."""
         self.recording = True
         after = ""
         while found := store.profiles(after, PROFILES_PER_LOOK_MAX):
-            self.report.sessions -= sum(one.sessions for one in found)
+            for one in found:
+                self.report.sessions -= one.sessions
+                for run in one.runs:
+                    self._journey(run.journey).before += 1
             after = found[-1].id
 
     # ── listening ──
@@ -174,6 +183,8 @@ class Tally:
                     Seen(at, "withdrawn", "", note.message, "", note.reason, note.detail,
                          "", note.id)
                 )  # fmt: skip
+            case IncentiveChanged():
+                self._count_code(at, note)
             case Settled():
                 if note.state == "failed":
                     seen.append(
@@ -182,6 +193,20 @@ class Tally:
                     )  # fmt: skip
             case _:
                 pass
+
+    def _count_code(self, at: Instant, note: IncentiveChanged) -> None:
+        """A code left its pool, or came back because its message never arrived."""
+        name = self._pools.get(note.incentive)
+        if name is None or note.change not in ("offered", "withdrawn"):
+            return
+        pool = self.report.pools.setdefault(name, PoolCount())
+        start = at - at % self._bucket_ms
+        if note.change == "offered":
+            pool.handed += 1
+            pool.taken[start] = pool.taken.get(start, 0) + 1
+        else:
+            pool.returned += 1
+            pool.taken[start] = pool.taken.get(start, 0) - 1
 
     def _consider(
         self,

@@ -24,6 +24,7 @@ from segue.sim.report import (
     sums,
     total,
 )
+from segue.sim.report_tables import lasting
 
 
 def page(answer: Backtest) -> str:
@@ -40,6 +41,7 @@ def page(answer: Backtest) -> str:
         _guardrails(report),
         _journeys(report),
         _collisions(report),
+        _pools(report),
         _pressure(report),
         stories(report),
         _segments(report),
@@ -405,6 +407,29 @@ def _journey(name: str, one: JourneyCount) -> str:
         if one.entered or one.refused
         else f'<div class="run"><div class="head"><b>{text(name)}</b>'
         f'<span class="why">nobody entered</span></div>{bar([], 1)}</div>'
+    )
+
+
+def _pools(report: Report) -> str:
+    rows = [
+        (
+            f"<b>{text(name)}</b>",
+            number(one.handed),
+            number(one.returned),
+            "not known" if one.codes is None else number(one.codes),
+            text(lasting(one)),
+        )
+        for name, one in report.pools.items()
+    ]
+    if not rows:
+        return ""
+    head = [("pool", ""), ("handed out", "n"), ("given back", "n"), ("codes left today", "n")]
+    return section(
+        "pools",
+        "Coupon pools",
+        "Codes that would have been handed out, beside those that the store has left today.",
+        table([*head, ("would have lasted", "why")], rows),
+        "warn" if any(one.empty_at is not None for one in report.pools.values()) else "",
     )
 
 

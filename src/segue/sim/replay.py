@@ -10,7 +10,8 @@ Rule 4: a log holds no page that asks what belongs into its placements. `Pages` 
     nobody clicks or dismisses.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -21,7 +22,7 @@ from segue.hosts.desk import Answered
 from segue.kernel import plan
 from segue.kernel.inputs import Asked, Event, Reported
 from segue.kernel.plan import Plan
-from segue.kernel.values import NEVER, Instant, Millis, ProfileId, later
+from segue.kernel.values import Instant, Millis, ProfileId, later
 from segue.sim.backtest_shards import Entry, entry
 from segue.sim.limits import ARRIVALS_TOGETHER_MAX, REFUSALS_KEPT_MAX, TICK_EVENTS
 
@@ -146,16 +147,14 @@ def drive(
     sources: tuple[str, ...],
     pages: Pages | None = None,
     progress: Callable[[Course], None] = lambda _course: None,
-    begins: tuple[Instant, Callable[[], None]] = (NEVER, lambda: None),
+    begins: Sequence[tuple[Instant, Callable[[], None]]] = (),
 ) -> None:
-    """Feed entries at their instants; `begins` is called once when time has come to its instant."""
-    start_at, start = begins
+    """Feed entries at their instants; each of `begins` is called when time has come to its own."""
+    ahead = deque(begins)
     told = course.fed
     for at, together in _by_instant(entries):
-        if at >= start_at:
-            engine.advance(start_at)
-            start()
-            start_at = NEVER
+        while ahead and at >= ahead[0][0]:
+            _begin(engine, *ahead.popleft())
         if not course.fed:
             course.first_at = at
         course.last_at = at
@@ -163,10 +162,14 @@ def drive(
         if course.fed - told >= TICK_EVENTS:
             told = course.fed
             progress(course)
-    if start_at < NEVER:
-        engine.advance(start_at)
-        start()
+    for start_at, start in ahead:
+        _begin(engine, start_at, start)
     progress(course)
+
+
+def _begin(engine: Engine, at: Instant, start: Callable[[], None]) -> None:
+    engine.advance(at)
+    start()
 
 
 def _by_instant(entries: Iterable[Entry]) -> Iterator[tuple[Instant, list[Entry]]]:

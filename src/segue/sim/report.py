@@ -16,7 +16,7 @@ import msgspec
 
 from segue.kernel.plan import Plan
 from segue.kernel.trace import REASONS
-from segue.kernel.values import NEVER, Instant
+from segue.kernel.values import NEVER, Instant, Millis
 from segue.sim.limits import ASIDE_MAX, STORIES_MAX, WITNESSES_MAX
 
 Counts = dict[str, int]
@@ -29,6 +29,8 @@ class JourneyCount(msgspec.Struct, kw_only=True):
 
     entered: int = 0
     customers: int = 0
+    before: int = 0
+    """Runs that were under way already when counting began."""
     live: int = 0
     goals: int = 0
     ended: Counts = {}
@@ -87,6 +89,30 @@ class CollisionCount(msgspec.Struct, kw_only=True):
     customers: int = 0
 
 
+class PoolCount(msgspec.Struct, kw_only=True):
+    """One coupon pool: codes that would have been handed out, and how long they would have lasted."""
+
+    handed: int = 0
+    returned: int = 0
+    """Given back, because their message was never delivered."""
+    taken: dict[int, int] = {}
+    """Codes handed out less those returned, by the start of the span of time."""
+    codes: int | None = None
+    """How many the pool has left today; None where that is not known."""
+    empty_at: Instant | None = None
+    """The start of the span of time in which it would have run dry; None if it would not."""
+
+    def fill(self, codes: int) -> None:
+        """Say how many codes there are, and find when the last would have gone."""
+        self.codes = codes
+        left = codes
+        for start, many in sorted(self.taken.items()):
+            left -= many
+            if left < 0:
+                self.empty_at = Instant(start)
+                return
+
+
 class Bucket(msgspec.Struct, kw_only=True):
     """A span of time in the chart."""
 
@@ -138,7 +164,9 @@ class Report(msgspec.Struct, kw_only=True):
     program: str = ""
     first_at: Instant = NEVER
     from_at: Instant = Instant(0)
-    """From here on messages went out; what came before was history only."""
+    """From here on what was decided is counted; what came before was history only."""
+    warm_up: Millis = Millis(0)
+    """How long before `from_at` the program ran already, uncounted."""
     last_at: Instant = Instant(0)
     until: Instant = Instant(0)
     bucket_ms: int = 0
@@ -165,6 +193,7 @@ class Report(msgspec.Struct, kw_only=True):
     guardrails: dict[str, GuardrailCount] = {}
     collisions: dict[str, dict[str, dict[str, CollisionCount]]] = {}
     """By the journey that was stopped, the one that was in its way, and the reason."""
+    pools: dict[str, PoolCount] = {}
     pressure: dict[int, int] = {}
     """Customers by how many messages were sent to them; what is shown on a page counts apart."""
     buckets: dict[int, Bucket] = {}
@@ -176,7 +205,7 @@ class Report(msgspec.Struct, kw_only=True):
 # ── adding ──────────────────────────────────────────────────────────────────────────
 
 
-_SAME = ("workspace", "program", "from_at", "last_at", "until", "bucket_ms", "check")
+_SAME = ("workspace", "program", "from_at", "warm_up", "last_at", "until", "bucket_ms", "check")
 
 
 def add(into: T, other: T) -> T:
@@ -228,6 +257,8 @@ def name_all(report: Report, current: Plan) -> Report:
         report.journeys.setdefault(journey.name, JourneyCount())
     for message in current.messages:
         report.messages.setdefault(message.name, MessageCount())
+        if message.incentive is not None and message.incentive.coupons:
+            report.pools.setdefault(message.incentive.coupons, PoolCount())
     for segment in current.segments:
         report.segments.setdefault(segment.name, SegmentCount())
     for policy in current.policies:
@@ -284,6 +315,9 @@ def in_order(report: Report) -> Report:
         loser: {winner: dict(sorted(reasons.items())) for winner, reasons in sorted(ways.items())}
         for loser, ways in sorted(report.collisions.items())
     }
+    report.pools = dict(sorted(report.pools.items()))
+    for pool in report.pools.values():
+        pool.taken = dict(sorted(pool.taken.items()))
     report.pressure = dict(sorted(report.pressure.items()))
     report.buckets = dict(sorted(report.buckets.items()))
     for bucket in report.buckets.values():

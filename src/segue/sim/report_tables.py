@@ -3,7 +3,7 @@
 import msgspec
 
 from segue.sim.backtest_compare import Comparison, Difference
-from segue.sim.report import Counts, Report, because, moment, sums, total
+from segue.sim.report import Counts, PoolCount, Report, because, moment, sums, total
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +18,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 def headline(report: Report) -> list[str]:
     """The report in a few sentences."""
     before = f" after {report.before:,} of history" if report.before else ""
+    before += " with a warm-up" if report.warm_up else ""
     lines = [
         (
             f"{report.events:,} events{before}, of {report.profiles:,} profiles"
@@ -49,6 +50,7 @@ def tables(report: Report) -> list[Table]:
         _guardrails(report),
         _stopped(report),
         _collisions(report),
+        _pools(report),
         _refused(report),
         _segments(report),
         Table(
@@ -138,6 +140,33 @@ def _collisions(report: Report) -> Table:
         ),
         right=(2, 3),
     )
+
+
+def _pools(report: Report) -> Table:
+    return Table(
+        title="Coupon pools",
+        columns=("pool", "handed out", "given back", "codes left today", "would have lasted"),
+        rows=tuple(
+            (
+                name,
+                _n(one.handed),
+                _n(one.returned),
+                "not known" if one.codes is None else _n(one.codes),
+                lasting(one),
+            )
+            for name, one in report.pools.items()
+        ),
+        right=(1, 2, 3),
+    )
+
+
+def lasting(one: PoolCount) -> str:
+    """How long the codes of a pool would have lasted, in words."""
+    if one.codes is None:
+        return "not known"
+    if one.empty_at is None:
+        return "to the end"
+    return f"until {moment(one.empty_at)}: {one.handed - one.returned - one.codes:,} too few"
 
 
 def _refused(report: Report) -> Table:

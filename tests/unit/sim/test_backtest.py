@@ -159,6 +159,54 @@ def test_a_session_and_a_silence_go_on_across_the_beginning(shop: Shop) -> None:
     assert late.journeys["urge"].entered == 1  # the third view makes her keen
 
 
+def test_a_program_that_is_warmed_up_has_filled_its_caps(shop: Shop) -> None:
+    """What it did before counting began is not told, yet stands in the ledger."""
+    views = [did("Product Viewed", "ana", at=at) for at in (HOUR, 13 * HOUR)]
+    entries, noon = log([known("ana"), *views]), Instant(START + 12 * HOUR)
+    cold = tried(entries, shop(), from_at=noon).report
+    assert cold.messages["hello"].admitted == {"email": 1}
+    warm = tried(entries, shop(), from_at=noon, warm_up=DAY).report
+    assert warm.messages["hello"].admitted == {}
+    assert warm.messages["hello"].denied == {"cap": 1}
+    assert (warm.events, warm.before, warm.warm_up) == (1, 2, DAY)
+    assert (cold.journeys["greet"].before, warm.journeys["greet"].before) == (0, 0)
+    early = tried(entries, shop(), from_at=Instant(START + 2 * HOUR), warm_up=DAY).report
+    assert early.journeys["greet"].before == 1  # it entered at one o'clock and rests until three
+    assert early.journeys["greet"].entered == 1
+
+
+POOL = (
+    '    contents: {email: {subject: "Hello',
+    """    incentive:
+      {name: ten, group: discount, worth: 10, lasts: 20d, coupons: spring}
+    contents: {email: {subject: \"{{ incentive.code }} Hello""",
+)
+
+
+def test_a_pool_that_would_have_run_dry_is_told_with_when(shop: Shop) -> None:
+    entries = log(
+        event
+        for number in range(6)
+        for event in (
+            known(f"c{number}", number * DAY),
+            did("Product Viewed", f"c{number}", number * DAY + 1),
+        )
+    )
+    for shards in (1, 4):
+        pools = tried(
+            entries, shop(1, POOL), coupons={"spring": 4, "other": 1}, then=HOUR, shards=shards
+        ).report.pools
+        assert list(pools) == ["spring"]
+        spring = pools["spring"]
+        assert (spring.handed, spring.returned, spring.codes) == (6, 0, 4)
+        assert spring.empty_at == START + 4 * DAY  # the fifth customer's day
+    enough = tried(entries, shop(1, POOL), coupons={"spring": 6}).report.pools["spring"]
+    assert (enough.codes, enough.empty_at) == (6, None)
+    answer = tried(entries, shop(1, POOL))
+    assert answer.report.pools["spring"].codes is None
+    assert "not known" in html.page(answer)
+
+
 def test_what_came_after_the_end_is_left_out(shop: Shop) -> None:
     entries = log([known("ana"), did("Product Viewed", "ana", 1), did("Late", "ana", 2 * DAY)])
     report = tried(entries, shop(), to_at=Instant(START + DAY), then=HOUR).report
