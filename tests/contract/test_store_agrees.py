@@ -12,13 +12,23 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from segue.errors import StaleCommit
+from segue.kernel.catalog import Interest
 from segue.kernel.effects import CallWebhook, Effect, Send, Withdraw
 from segue.kernel.inputs import Event
 from segue.kernel.profile import Profile, Run, create
 from segue.kernel.trace import Remarked
-from segue.kernel.values import NEVER, Instant, ProfileId
+from segue.kernel.values import NEVER, Instant, ProfileId, Record
 from segue.stores.memory import MemoryStore
-from segue.stores.ports import Identifier, KeptMessage, Saved, SetAside, Settlement, Store
+from segue.stores.ports import (
+    Audience,
+    Identifier,
+    KeptMessage,
+    Saved,
+    SetAside,
+    Settlement,
+    Store,
+    Told,
+)
 from segue.stores.sqlite import SqliteStore
 
 PROFILES = st.sampled_from([ProfileId(name) for name in ("a", "b", "c", "d")])
@@ -27,6 +37,10 @@ SENDS = st.sampled_from(["s1", "s2", "s3", "s4", "s5"])
 PROGRAMS = st.sampled_from(["p1", "p2"])
 CHANNELS = st.sampled_from(["email", "sms"])
 LINKS = st.builds(Identifier, st.sampled_from(["user", "anonymous"]), st.sampled_from("xyz"))
+ITEMS = st.sampled_from(["i1", "i2"])
+NAMES = st.sampled_from(["Viewed", "Added"])
+MARKS = st.sampled_from(["1", "2", "3"])
+FIELDS = st.none() | st.builds(dict[str, object], price=st.integers(0, 3))
 NOTES = st.just((Remarked(what="x"),)) | st.just(())
 
 
@@ -79,6 +93,10 @@ def work(draw: st.DrawFn) -> Saved:
         known_claims=tuple(draw(st.lists(SENDS, max_size=2, unique=True))),
         absorbed=tuple(draw(others if draw(st.integers(0, 5)) == 0 else st.just([]))),
         links=tuple(draw(st.lists(LINKS, max_size=2))),
+        interests=tuple(
+            draw(st.lists(st.builds(Interest, st.just("c"), ITEMS, NAMES, INSTANTS), max_size=3))
+        ),
+        told=tuple(draw(st.lists(st.builds(Told, st.just("c"), ITEMS, MARKS), max_size=1))),
     )
 
 
@@ -139,6 +157,8 @@ class Agreement(RuleBasedStateMachine):
             absorbed=saved.absorbed,
             absorbed_versions=tuple(versions.get(each, 0) for each in saved.absorbed),
             links=saved.links,
+            interests=saved.interests,
+            told=saved.told,
             seen_version=versions.get(saved.profile.id, 0) + slip,
         )
 
@@ -175,6 +195,24 @@ class Agreement(RuleBasedStateMachine):
         self.oracle.keep([message])
         self.store.keep([message])
 
+    @rule(
+        changes=st.lists(st.tuples(st.sampled_from("cd"), ITEMS, FIELDS), max_size=4), now=INSTANTS
+    )
+    def put(self, changes: list[tuple[str, str, Record | None]], now: Instant) -> None:
+        assert self.oracle.put_items(changes, now) == self.store.put_items(changes, now)
+
+    @rule(since=INSTANTS, until=INSTANTS, item=ITEMS, mark=MARKS, names=st.sets(NAMES))
+    def look_for(
+        self, since: Instant, until: Instant, item: str, mark: str, names: set[str]
+    ) -> None:
+        audience = Audience(
+            catalog="c", item=item, names=tuple(sorted(names)), since=since, until=until, mark=mark
+        )
+        for after, limit in (("", 9), ("a", 1)):
+            assert self.oracle.interested(
+                audience, ProfileId(after), limit
+            ) == self.store.interested(audience, ProfileId(after), limit)
+
     @rule(name=PROGRAMS)
     def publish(self, name: str) -> None:
         self.oracle.save_program(name, b"\x01", Instant(1))
@@ -196,6 +234,8 @@ class Agreement(RuleBasedStateMachine):
             lambda s: (s.abandoned("host-0"), s.outbox(limit=limit), s.outbox("dead", profile)),
             lambda s: [s.outbox(x) for x in ("queued", "claimed", "done", "dead", "cancelled", "unknown")],
             lambda s: (s.current_program(), s.programs_in_use(), s.meta("batch"), s.counts()),
+            lambda s: (s.item("c", "i1"), s.items("c", limit=limit), s.items("c", "i1"), s.catalogs()),
+            lambda s: s.item_log(limit, 3),
             lambda s: (s.kept(limit=limit), s.kept(profile), s.set_aside(limit)),
         ):  # fmt: skip
             assert ask(self.oracle) == ask(self.store)

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from segue.errors import StoreDamaged, StoreTooNew
+from segue.kernel.catalog import Interest
 from segue.kernel.effects import Withdraw
 from segue.kernel.values import NEVER, Instant, ProfileId
 from segue.stores import migrate
-from segue.stores.ports import Identifier, Saved
+from segue.stores.ports import Audience, Identifier, Saved
 from segue.stores.sqlite import SqliteStore
 
 V1 = (Path(__file__).parent / "store_v1.sql").read_text(encoding="utf-8")
@@ -106,6 +107,35 @@ def test_claims_of_version_1_are_told_once(old: Path) -> None:
     )
     assert store.load([ANA])[ANA].claims == ()
     assert [row.id for row in store.claim(Instant(99), 10, "host-2")] == ["s7", "s4"]
+    store.close()
+
+
+def test_a_version_1_file_takes_a_catalog_and_interests(old: Path) -> None:
+    store = SqliteStore(old)
+    store.put_items([("products", "sofa", {"price": 900})], Instant(70))
+    loaded = store.load([ANA])[ANA]
+    store.commit(
+        [
+            Saved(
+                profile=loaded.profile,
+                seen_version=loaded.version,
+                known_claims=tuple(claim.send_id for claim in loaded.claims),
+                interests=(Interest("products", "sofa", "Product Viewed", Instant(60)),),
+            )
+        ]
+    )
+    store.close()
+    store = SqliteStore(old)
+    asked = Audience(
+        catalog="products",
+        item="sofa",
+        names=("Product Viewed",),
+        since=Instant(0),
+        until=Instant(70),
+        mark="1",
+    )
+    assert store.interested(asked, ProfileId(""), 10) == [ANA]
+    assert [line.fields for line in store.item_log()] == [{"price": 900}]
     store.close()
 
 

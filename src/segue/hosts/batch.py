@@ -20,8 +20,10 @@ from segue.hosts.cache import Cache
 from segue.hosts.coupons import Coupons
 from segue.hosts.limits import STUCK_WAKE_MS, WAKES_PER_INPUT_MAX
 from segue.hosts.publishing import Modes, concerns
+from segue.hosts.teller import Telling
 from segue.hosts.zones import Zones
 from segue.kernel import identity
+from segue.kernel.catalog import EMPTY, Catalog, Interest, interests
 from segue.kernel.effects import CouponMove, Effect, Emit, Show
 from segue.kernel.identity import Name
 from segue.kernel.inputs import (
@@ -40,7 +42,7 @@ from segue.kernel.program import Program
 from segue.kernel.step import step
 from segue.kernel.trace import Note
 from segue.kernel.values import Instant, Millis, ProfileId, later
-from segue.stores.ports import Identifier, Saved, SetAside, Settlement, Store
+from segue.stores.ports import Identifier, Saved, SetAside, Settlement, Store, Told
 
 _log = logging.getLogger("segue.hosts")
 _encode = msgspec.msgpack.Encoder().encode
@@ -54,6 +56,9 @@ class Docket(msgspec.Struct, frozen=True, kw_only=True):
     wakes: Sequence[ProfileId] = ()
     adopts: Sequence[ProfileId] = ()
     settlements: Sequence[Settlement] = ()
+    tellings: Sequence[Telling] = ()
+    meta: dict[str, str] = {}
+    """Named values that go into the same commit."""
 
 
 class Work:
@@ -66,11 +71,13 @@ class Work:
         "claims",
         "effects",
         "events",
+        "interests",
         "known_claims",
         "links",
         "moves",
         "profile",
         "ready",
+        "told",
         "traces",
         "version",
     )
@@ -91,12 +98,16 @@ class Work:
         self.absorbed_versions: list[int] = []
         self.links: list[Identifier] = []
         self.moves: list[CouponMove] = []
+        self.interests: list[Interest] = []
+        self.told: list[Told] = []
 
     def absorb(self, other: "Work") -> None:
         """Take over what another profile's inputs of this batch came to; its were first."""
         self.events = other.events + self.events
         self.effects = other.effects + self.effects
         self.moves = other.moves + self.moves
+        self.interests = other.interests + self.interests
+        self.told = other.told + self.told
         self.traces = other.traces + self.traces
         self.known_claims = other.known_claims + self.known_claims
         self.absorbed += [*other.absorbed, other.profile.id]
@@ -116,6 +127,8 @@ class Work:
             links=tuple(self.links),
             seen_version=self.version,
             moves=tuple(self.moves),
+            interests=tuple(self.interests),
+            told=tuple(self.told),
         )
 
 
@@ -134,6 +147,7 @@ class Batch:
         coupons: Coupons | None = None,
         *,
         modes: Modes | None = None,
+        catalog: Catalog = EMPTY,
     ) -> None:
         self.works: dict[ProfileId, Work] = {}
         self.aside: list[SetAside] = []
@@ -152,6 +166,7 @@ class Batch:
         """Ids of events accepted before, or in this batch."""
         self._coupons = coupons
         """Codes to hand out; None where they are made up."""
+        self._catalog = catalog
         self._occasions = occasions
         """How many questions and calls each profile had at this instant, for their ids."""
 
@@ -165,6 +180,7 @@ class Batch:
             if arrival.profile:
                 wanted[self._cache.heir(arrival.profile)] = None
         wanted |= dict.fromkeys((*docket.wakes, *docket.adopts))
+        wanted |= dict.fromkeys(one.profile for one in docket.tellings)
         self._read_profiles(wanted)
         if self.heirs:
             # A name from the cache may be older than another process's merge.
@@ -290,6 +306,18 @@ class Batch:
         if work is not None:
             self._ready(work)
 
+    def tell(self, telling: Telling) -> None:
+        """Tell a profile of a change of an item; who can't be told is not asked again."""
+        work = self.works.get(self._heir(telling.profile))
+        if work is None:
+            return
+        self._ready(work)
+        work.changed = True
+        work.told.append(telling.told)
+        before = len(work.events)
+        if self._try(work, telling.event, f"event:{telling.event.id}"):
+            work.events.insert(before, (telling.event, self._now))
+
     # ── whose it is ──
 
     def _heir(self, profile: ProfileId) -> ProfileId:
@@ -385,6 +413,8 @@ class Batch:
             if not adopted and self._needs_history(work.profile.program):
                 lines = self._store.history(work.profile.id)
                 history = tuple((line.event, line.arrived_at) for line in lines)
+                for event, _ in history:
+                    work.interests += interests(self._program, event)
             given = Adopted(history, dict(self._modes))
             self._try(work, given, f"adopted:{self._program.name}")
             work.profile.program = self._program.name
@@ -421,7 +451,7 @@ class Batch:
         before = _encode(work.profile) if work.changed else None
         codes = self._coupons.offered() if self._coupons else None
         try:
-            answer = step(self._program, work.profile, given, self._now, codes)
+            answer = step(self._program, work.profile, given, self._now, codes, self._catalog)
         except Exception:
             self._restore(work, before)
             raise
@@ -481,6 +511,11 @@ class Batch:
 
     def saved(self) -> list[Saved]:
         """What is to be saved, in the order in which the profiles were read."""
+        if names := self._program.interested:
+            for work in self.works.values():
+                for event, _ in work.events:
+                    if event.name in names:
+                        work.interests += interests(self._program, event)
         return [work.saved() for work in self.works.values() if work.changed]
 
     def keep(self) -> None:

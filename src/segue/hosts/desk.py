@@ -19,6 +19,7 @@ from segue.hosts.coupons import Coupons
 from segue.hosts.limits import COMMIT_TRIES_MAX, PROFILES_CACHED_MAX
 from segue.hosts.programs import Programs
 from segue.hosts.publishing import Modes
+from segue.hosts.teller import Round, Teller
 from segue.hosts.zones import Zones
 from segue.kernel.program import Program
 from segue.kernel.values import Instant, ProfileId
@@ -59,6 +60,8 @@ class Desk:
         self._covered: dict[str, bool] = {}
         self._at = Instant(-1)
         self._occasions: dict[ProfileId, int] = {}
+        self.teller = Teller(store)
+        self.teller.refresh()
 
     @property
     def program(self) -> Program:
@@ -75,6 +78,11 @@ class Desk:
         self._program = program
         self._modes = self._programs.modes(program.name)
         self._covered = {}
+        self.teller.reset()
+
+    def round(self, limit: int) -> Round:
+        """The next profiles that are to be told of a change of an item."""
+        return self.teller.round(self._program, limit)
 
     def _needs_history(self, older: str) -> bool:
         """See `Batch`; every profile of one program gives the same answer."""
@@ -98,6 +106,7 @@ class Desk:
                 now,
                 Coupons(self.store, self._program.pools) if self._pools else None,
                 modes=self._modes,
+                catalog=self.teller.catalog,
             )
             try:
                 return self._answer(batch, docket)
@@ -107,7 +116,7 @@ class Desk:
                 self.cache.names.clear()
                 self.cache.forget(map(ProfileId, stale.profiles))
             except StoreUnavailable:
-                self.cache.clear()
+                self._forget()
                 raise
             except Exception as error:  # noqa: BLE001 - Rule 1
                 self.cache.clear()
@@ -115,8 +124,13 @@ class Desk:
                     return self._give_up(docket, error, now)
                 _log.exception("a batch of %d could not be saved; one by one", _size(docket))
                 return self._one_by_one(docket, now)
-        self.cache.clear()
+        self._forget()
         raise StoreUnavailable("another process keeps changing the same profiles")
+
+    def _forget(self) -> None:
+        """Nothing was saved: what was decided is not so."""
+        self.cache.clear()
+        self.teller.reset()
 
     def _answer(self, batch: Batch, docket: Docket) -> Answered:
         batch.prepare(docket)
@@ -124,18 +138,24 @@ class Desk:
             batch.wake(profile)
         for profile in docket.adopts:
             batch.adopt(profile)
+        for telling in docket.tellings:
+            batch.tell(telling)
         answers = [batch.answer(arrival) for arrival in docket.arrivals]
         saved = batch.saved()
-        if saved or batch.aside or docket.settlements:
-            self.store.commit(saved, batch.aside, settlements=docket.settlements)
+        if saved or batch.aside or docket.settlements or docket.meta:
+            self.store.commit(saved, batch.aside, docket.meta, docket.settlements)
         batch.keep()
+        if any(one.absorbed for one in saved):
+            self.teller.merged()
         return Answered(answers=answers, saved=saved, set_aside=batch.aside)
 
     def _one_by_one(self, docket: Docket, now: Instant) -> Answered:
         parts = [Docket(settlements=(one,)) for one in docket.settlements]
         parts += [Docket(wakes=(one,)) for one in docket.wakes]
         parts += [Docket(adopts=(one,)) for one in docket.adopts]
+        parts += [Docket(tellings=(one,)) for one in docket.tellings]
         parts += [Docket(arrivals=(one,)) for one in docket.arrivals]
+        parts += [Docket(meta=docket.meta)] if docket.meta else []
         done = [self.answer(part, now) for part in parts]
         return Answered(
             answers=[answer for one in done for answer in one.answers],
@@ -154,12 +174,14 @@ class Desk:
 
 
 def _size(docket: Docket) -> int:
-    return len(docket.arrivals) + len(docket.wakes) + len(docket.adopts) + len(docket.settlements)
+    others = len(docket.wakes) + len(docket.adopts) + len(docket.settlements)
+    return len(docket.arrivals) + len(docket.tellings) + bool(docket.meta) + others
 
 
 def _described(arrival: Arrival | None, docket: Docket) -> tuple[str, bytes]:
     if arrival is None:
-        return "host", repr((*docket.wakes, *docket.adopts, *docket.settlements)).encode()
+        own = (*docket.wakes, *docket.adopts, *docket.settlements, *docket.tellings)
+        return "host", repr(own).encode()
     try:
         body = arrival.body or msgspec.json.encode(arrival.input)
     except (ValueError, TypeError, OverflowError):

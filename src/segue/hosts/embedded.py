@@ -21,14 +21,16 @@ from segue.hosts.desk import Desk
 from segue.hosts.dispatch import GROUPS, Dispatcher
 from segue.hosts.facts import Listener
 from segue.hosts.garbage import look_seldom
-from segue.hosts.limits import BATCH_SIZE_MAX, QUEUE_MAX
+from segue.hosts.limits import BATCH_SIZE_MAX, ITEMS_PER_PUT_MAX, QUEUE_MAX
 from segue.hosts.loop import Done, Host
 from segue.hosts.ports import Clock, Courier
 from segue.hosts.programs import Programs
 from segue.hosts.publishing import Modes, Outlook
 from segue.hosts.zones import Zones
+from segue.kernel.catalog import Catalog
 from segue.kernel.program import Patterns, Program
-from segue.stores.ports import Store
+from segue.kernel.values import Record
+from segue.stores.ports import ItemLine, Store
 
 
 class Embedded:
@@ -146,6 +148,21 @@ class Embedded:
     def ask(self, arrivals: Sequence[Arrival], timeout_s: float = 30.0) -> list[Answer]:
         """See `Host.ask`."""
         return self.host.ask(arrivals, timeout_s)
+
+    @property
+    def catalog(self) -> Catalog:
+        """See `Host.catalog`."""
+        return self.host.catalog
+
+    def put_items(self, changes: Sequence[tuple[str, str, Record | None]]) -> list[ItemLine]:
+        """See `Host.put_items`; before `start` it saves them alone."""
+        if self._host is not None:
+            return self._host.put_items(changes)
+        lines: list[ItemLine] = []
+        for first in range(0, len(changes), ITEMS_PER_PUT_MAX):
+            some = changes[first : first + ITEMS_PER_PUT_MAX]
+            lines += self.store.put_items(some, self.clock.now())
+        return lines
 
     def retry(self, ids: Sequence[str]) -> int:
         """See `Host.retry`."""

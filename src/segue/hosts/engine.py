@@ -15,7 +15,7 @@ from segue.hosts.arrivals import Answer, Arrival
 from segue.hosts.batch import Docket
 from segue.hosts.desk import Answered, Desk
 from segue.hosts.garbage import look_seldom
-from segue.hosts.limits import CLAIM_SIZE_MAX, WAKES_PER_BATCH_MAX
+from segue.hosts.limits import CLAIM_SIZE_MAX, TELLINGS_PER_BATCH_MAX, WAKES_PER_BATCH_MAX
 from segue.hosts.ports import Courier, Delivery, Outcome
 from segue.hosts.programs import Programs
 from segue.hosts.publishing import Modes
@@ -24,8 +24,8 @@ from segue.hosts.verdicts import Verdict, expired, judge, not_after
 from segue.hosts.zones import Zones
 from segue.kernel.effects import Effect
 from segue.kernel.program import Patterns, Program
-from segue.kernel.values import Instant, ProfileId
-from segue.stores.ports import QueuedSend, Store
+from segue.kernel.values import Instant, ProfileId, Record
+from segue.stores.ports import ItemLine, QueuedSend, Store
 
 _BY = "engine"
 
@@ -129,6 +129,25 @@ class Engine:
         answers = self._answer(Docket(arrivals=arrivals)).answers
         self._dispatch()
         return answers
+
+    def put_items(
+        self, changes: Sequence[tuple[str, str, Record | None]], at: Instant
+    ) -> list[ItemLine]:
+        """Advance to `at`, then change items of catalogs and tell everyone concerned."""
+        self.advance(at)
+        lines = self.store.put_items(changes, self.now)
+        self.tell()
+        return lines
+
+    def tell(self) -> None:
+        """Follow the store's item log, and tell everyone who was not told yet."""
+        desk = self._at_desk()
+        desk.teller.refresh()
+        while desk.teller.busy:
+            round_ = desk.round(TELLINGS_PER_BATCH_MAX)
+            if round_.tellings or round_.meta:
+                self._answer(Docket(tellings=round_.tellings, meta=round_.meta))
+                self._dispatch()
 
     def advance(self, to: Instant) -> None:
         """Run wake-ups and deliveries that fall due up to and including `to`."""

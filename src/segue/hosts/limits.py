@@ -77,3 +77,18 @@ COUPONS_READ_MAX = 256
 
 PROFILES_PER_LOOK_MAX = 500
 """Profiles read at once where everyone is looked at: before publishing, and to carry runs over."""
+
+ITEM_LOOK_MS = 1_000
+"""How often the item log is looked at without a reason, for what another process put."""
+
+ITEM_LINES_READ_MAX = 2_000
+"""Lines of the item log, or items, read at once."""
+
+ITEM_LINES_PER_LOOK_MAX = 500
+"""Changes of items that one batch looks at, for whom they concern; the rest takes the next."""
+
+TELLINGS_PER_BATCH_MAX = 128
+"""Profiles that one batch tells of a change of an item, beside its arrivals and wake-ups."""
+
+ITEMS_PER_PUT_MAX = 1_000
+"""Items changed in one transaction, so that nobody waits long for the store."""

@@ -35,22 +35,27 @@ from segue.hosts.facts import Listener, Listeners
 from segue.hosts.limits import (
     BATCH_SIZE_MAX,
     BULK_SHARE_MAX,
+    ITEM_LOOK_MS,
+    ITEMS_PER_PUT_MAX,
     PROMPT_SIZE_MAX,
     QUEUE_MAX,
     STOP_MS_MAX,
     SWEEP_SIZE_MAX,
+    TELLINGS_PER_BATCH_MAX,
     UNAVAILABLE_PAUSE_MS,
     WAKES_PER_BATCH_MAX,
 )
 from segue.hosts.ports import Clock
 from segue.hosts.programs import Programs
 from segue.hosts.publishing import Modes, Outlook
+from segue.hosts.teller import Round
 from segue.hosts.verdicts import Verdict, channel_of
 from segue.hosts.zones import Zones
+from segue.kernel.catalog import Catalog
 from segue.kernel.effects import AssignTask, CallWebhook, ChangeAudience, Send
 from segue.kernel.program import Program
-from segue.kernel.values import NEVER, Instant, ProfileId
-from segue.stores.ports import Saved, Store
+from segue.kernel.values import NEVER, Instant, Millis, ProfileId, Record, later
+from segue.stores.ports import ItemLine, Saved, Store
 
 _log = logging.getLogger("segue.hosts")
 
@@ -120,6 +125,8 @@ class Host:
         self._verdicts: list[Verdict] = []
         self._next_due = Instant(0)
         self._sweep_after: ProfileId | None = ProfileId("")
+        self._items_at = Instant(0)
+        """When the item log is looked at next."""
         self._nudged = False
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -218,6 +225,27 @@ class Host:
 
         return self._between_batches(errand)
 
+    @property
+    def catalog(self) -> Catalog:
+        """The items of all catalogs, as the loop knows them."""
+        return self._desk.teller.catalog
+
+    def put_items(self, changes: Sequence[tuple[str, str, Record | None]]) -> list[ItemLine]:
+        """Change items of catalogs; whoever is interested is told in the background.
+
+        Whatever is submitted afterwards is answered with the items as they are then. Saved
+        `ITEMS_PER_PUT_MAX` at a time. Raises `StoreUnavailable` and `Unstorable`.
+        """
+        lines: list[ItemLine] = []
+        for first in range(0, len(changes), ITEMS_PER_PUT_MAX):
+            some = changes[first : first + ITEMS_PER_PUT_MAX]
+            lines += self._store.put_items(some, self._clock.now())
+            with self._changed:
+                self._items_at = Instant(0)
+                self._nudged = True
+                self._changed.notify()
+        return lines
+
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Tell a listener of every commit, in a thread of its own; returns how to end it."""
         return self._listeners.subscribe(listener)
@@ -311,9 +339,9 @@ class Host:
         return taken
 
     def _wait_ms(self) -> int:
-        if self._verdicts or self._sweep_after is not None:
+        if self._verdicts or self._sweep_after is not None or self._desk.teller.busy:
             return 0
-        at: int = self._next_due
+        at: int = min(self._next_due, self._items_at)
         if self._dispatcher is not None:
             at = min(at, self._dispatcher.next_look(), self._dispatcher.look_at)
         return at - self._clock.now()
@@ -329,13 +357,16 @@ class Host:
         wakes: list[ProfileId] = []
         if self._next_due <= now:
             wakes = self._store.due(now, WAKES_PER_BATCH_MAX)
+        round_ = self._round(now)
         docket = Docket(
             arrivals=[*own, *(arrival for _, _, arrival in taken)],
             wakes=wakes,
             adopts=self._sweep(),
             settlements=[one.settlement for one in verdicts],
+            tellings=round_.tellings,
+            meta=round_.meta,
         )
-        if docket.arrivals or wakes or docket.adopts or docket.settlements:
+        if not _is_empty(docket):
             answered = self._desk.answer(docket, now)
             self._verdicts = []
             if self._publishing.locked():
@@ -349,6 +380,15 @@ class Host:
             self._next_due = self._store.next_due()
         if self._dispatcher is not None and not self._stopping:
             self._claim(self._dispatcher)
+
+    def _round(self, now: Instant) -> Round:
+        """Follow the item log, and tell some of its changes."""
+        if self._stopping:
+            return Round()
+        if self._items_at <= now:
+            self._items_at = later(now, Millis(ITEM_LOOK_MS))
+            self._desk.teller.refresh()
+        return self._desk.round(TELLINGS_PER_BATCH_MAX)
 
     def _sweep(self) -> list[ProfileId]:
         """A few profiles that have not adopted the program in force yet."""
@@ -429,7 +469,7 @@ class Host:
             _log.exception("the loop failed; it goes on", exc_info=error)
             self.unavailable = f"{type(error).__name__}: {error}"
         self._desk.cache.clear()
-        self._next_due = Instant(0)
+        self._next_due = self._items_at = Instant(0)
         self._sweep_after = ProfileId("")
         for ticket, index, _ in taken:
             ticket.give(index, self._not_accepted(error))
@@ -448,3 +488,8 @@ class Host:
 
     def _not_accepted(self, error: Exception) -> Answer:
         return Answer(status="unavailable", at=self._clock.now(), reason=str(error))
+
+
+def _is_empty(docket: Docket) -> bool:
+    some = docket.arrivals or docket.wakes or docket.adopts
+    return not (some or docket.settlements or docket.tellings or docket.meta)

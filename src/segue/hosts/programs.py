@@ -75,7 +75,8 @@ class Programs:
         return publishing.decided(self._store, name)
 
     def counts_all_of(self, older: str, program: Program) -> bool:
-        """Whether an older program already counted every stream that this one asks for.
+        """Whether an older program already counted every stream that this one asks for, and
+        noted every interest.
 
         Then a profile that adopts this one needs no look at its history.
         """
@@ -84,7 +85,7 @@ class Programs:
             return False
         before = link(_read(older, body), name=older, patterns=self._patterns, zones=self._zones)
         missing = frozenset(program.streams.keys) - frozenset(before.streams.keys)
-        return not missing
+        return not missing and _interested(program) <= _interested(before)
 
     def _link(self, name: str, plan: Plan) -> Program:
         older = dict.fromkeys([self._store.current_program(), *self._store.programs_in_use()])
@@ -102,6 +103,12 @@ class Programs:
         if body is None:
             raise PlanUnreadable(f"the plan {name} is in use, yet the store does not have it")
         return _read(name, body)
+
+
+def _interested(program: Program) -> frozenset[tuple[str, str]]:
+    """What makes an interest: the event's name, and the catalog."""
+    found = (one.derived for one in program.moments.get("item_changed", ()))
+    return frozenset((one.catalog, name) for one in found for name in one.on)
 
 
 def _read(name: str, body: bytes) -> Plan:

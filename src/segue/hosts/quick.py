@@ -17,14 +17,18 @@ from segue.errors import StaleCommit, Unstorable
 from segue.kernel.effects import Effect, Withdraw
 from segue.kernel.inputs import Reported
 from segue.kernel.profile import Profile
-from segue.kernel.values import NEVER, Instant, ProfileId
+from segue.kernel.values import NEVER, Instant, ProfileId, Record
 from segue.stores import codec
 from segue.stores.coupons import Coupons
+from segue.stores.items import Items
 from segue.stores.outbox import UNTOLD, address_of, on_claim, on_known, on_return, once, place
 from segue.stores.ports import (
+    Audience,
     Counts,
     CouponPool,
     Identifier,
+    Item,
+    ItemLine,
     KeptMessage,
     Loaded,
     LoggedEvent,
@@ -75,6 +79,7 @@ class QuickStore:
         self._current = ""
         self._meta: dict[str, str] = {}
         self._coupons = Coupons()
+        self._items = Items()
         self._numbers = 0
 
     # ── profiles ──
@@ -182,6 +187,10 @@ class QuickStore:
                 row.told = on_known(row.told)
         if saved.moves:
             self._coupons.apply(saved.moves)
+        if saved.interests:
+            self._items.show(profile.id, saved.interests)
+        if saved.told:
+            self._items.tell(profile.id, saved.told)
         for effect, at in saved.effects:
             if isinstance(effect, Withdraw):
                 self._withdraw(profile.id, effect, at)
@@ -217,6 +226,7 @@ class QuickStore:
         self._profiles.pop(other, None)
         self._programs_of.pop(other, None)
         self._wake_at.pop(other, None)
+        self._items.absorb(other, heir)
         for name, one in self._heirs.items():
             if one == other:
                 self._heirs[name] = heir
@@ -375,6 +385,31 @@ class QuickStore:
     def coupon_pools(self) -> list[CouponPool]:
         return self._coupons.counted()
 
+    # ── the catalog ──
+
+    def put_items(
+        self, changes: Sequence[tuple[str, str, Record | None]], at: Instant
+    ) -> list[ItemLine]:
+        return self._items.put(changes, at)
+
+    def item(self, catalog: str, name: str) -> Item | None:
+        return self._items.item(catalog, name)
+
+    def items(self, catalog: str, after: str = "", limit: int = 1000) -> list[Item]:
+        return self._items.page(catalog, after, limit)
+
+    def catalogs(self) -> dict[str, int]:
+        return self._items.catalogs()
+
+    def item_number(self) -> int:
+        return self._items.number()
+
+    def item_log(self, after: int = 0, limit: int = 1000) -> list[ItemLine]:
+        return self._items.log(after, limit)
+
+    def interested(self, audience: Audience, after: ProfileId, limit: int) -> list[ProfileId]:
+        return self._items.interested(audience, after, limit)
+
     # ── programs, the sandbox, what was set aside ──
 
     def save_program(self, name: str, plan: bytes, at: Instant) -> None:
@@ -425,6 +460,7 @@ class QuickStore:
             dead=states.count("dead"),
             set_aside=len(self._aside),
             kept=len(self._kept),
+            items=sum(self._items.catalogs().values()),
         )
 
     def snapshot(self) -> Iterator[bytes]:
@@ -448,6 +484,8 @@ class QuickStore:
             yield codec.row("outbox", row.send, row.channel, row.told, effect)
         for coupon in self._coupons.rows():
             yield codec.row("coupon", *coupon)
+        for values in self._items.rows():
+            yield codec.row(*values)
         for name, (at, plan) in sorted(self._programs.items()):
             yield codec.row("program", name, at, plan, name == self._current)
         for message in self._kept.values():

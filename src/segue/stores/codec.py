@@ -22,6 +22,7 @@ from segue.kernel.inputs import Event
 from segue.kernel.plan import Plan
 from segue.kernel.profile import Profile
 from segue.kernel.trace import Note
+from segue.kernel.values import Record
 
 Fact = TypeVar("Fact")
 Upcaster = Callable[[object], object]
@@ -98,6 +99,7 @@ events: Codec[Event] = Codec("event", msgspec.msgpack.Decoder(Event))
 effects: Codec[Effect] = Codec("effect", msgspec.msgpack.Decoder(Effect))
 notes: Codec[tuple[Note, ...]] = Codec("notes", msgspec.msgpack.Decoder(tuple[Note, ...]))
 plans: Codec[Plan] = Codec("plan", msgspec.msgpack.Decoder(Plan))
+items: Codec[Record] = Codec("item", msgspec.msgpack.Decoder(Record))
 fields: Codec[dict[str, str]] = Codec("fields", msgspec.msgpack.Decoder(dict[str, str]))
 
 

@@ -16,14 +16,18 @@ from segue.errors import StaleCommit
 from segue.kernel.effects import Effect, Withdraw
 from segue.kernel.inputs import Reported
 from segue.kernel.profile import Profile
-from segue.kernel.values import NEVER, Instant, ProfileId
+from segue.kernel.values import NEVER, Instant, ProfileId, Record
 from segue.stores import codec
 from segue.stores.coupons import Coupons
+from segue.stores.items import Items
 from segue.stores.outbox import UNTOLD, address_of, on_claim, on_known, on_return, once, place
 from segue.stores.ports import (
+    Audience,
     Counts,
     CouponPool,
     Identifier,
+    Item,
+    ItemLine,
     KeptMessage,
     Loaded,
     LoggedEvent,
@@ -34,7 +38,7 @@ from segue.stores.ports import (
     TraceLine,
 )
 
-Item = TypeVar("Item")
+Line = TypeVar("Line")
 
 
 class _Row(msgspec.Struct):
@@ -92,6 +96,7 @@ class MemoryStore:
         self._aside: list[SetAside] = []
         self._meta: dict[str, str] = {}
         self._coupons = Coupons()
+        self._items = Items()
 
     # ── profiles ──
 
@@ -184,6 +189,8 @@ class MemoryStore:
             if row.send.profile == heir and row.send.id in saved.known_claims:
                 row.told = on_known(row.told)
         self._coupons.apply(saved.moves)
+        self._items.show(heir, saved.interests)
+        self._items.tell(heir, saved.told)
         for effect, at, body in encoded.effects:
             if isinstance(effect, Withdraw):
                 self._withdraw(heir, effect, at)
@@ -220,6 +227,7 @@ class MemoryStore:
     def _absorb(self, absorbed: ProfileId, heir: ProfileId) -> None:
         """Give the heir all that the absorbed profile has."""
         self._profiles.pop(absorbed, None)
+        self._items.absorb(absorbed, heir)
         self._heirs = {k: heir if v == absorbed else v for k, v in self._heirs.items()}
         self._heirs[absorbed] = heir
         self._links = {k: heir if v == absorbed else v for k, v in self._links.items()}
@@ -369,6 +377,38 @@ class MemoryStore:
         with self._lock:
             return self._coupons.counted()
 
+    # ── the catalog ──
+
+    def put_items(
+        self, changes: Sequence[tuple[str, str, Record | None]], at: Instant
+    ) -> list[ItemLine]:
+        with self._lock:
+            return self._items.put(changes, at)
+
+    def item(self, catalog: str, name: str) -> Item | None:
+        with self._lock:
+            return self._items.item(catalog, name)
+
+    def items(self, catalog: str, after: str = "", limit: int = 1000) -> list[Item]:
+        with self._lock:
+            return self._items.page(catalog, after, limit)
+
+    def catalogs(self) -> dict[str, int]:
+        with self._lock:
+            return self._items.catalogs()
+
+    def item_number(self) -> int:
+        with self._lock:
+            return self._items.number()
+
+    def item_log(self, after: int = 0, limit: int = 1000) -> list[ItemLine]:
+        with self._lock:
+            return self._items.log(after, limit)
+
+    def interested(self, audience: Audience, after: ProfileId, limit: int) -> list[ProfileId]:
+        with self._lock:
+            return self._items.interested(audience, after, limit)
+
     # ── programs, the sandbox, what was set aside ──
 
     def save_program(self, name: str, plan: bytes, at: Instant) -> None:
@@ -424,6 +464,7 @@ class MemoryStore:
                 dead=states.count("dead"),
                 set_aside=len(self._aside),
                 kept=len(self._kept),
+                items=sum(self._items.catalogs().values()),
             )
 
     def snapshot(self) -> Iterator[bytes]:
@@ -446,6 +487,8 @@ class MemoryStore:
             yield codec.row("outbox", row.send, row.channel, row.told, row.effect)
         for coupon in self._coupons.rows():
             yield codec.row("coupon", *coupon)
+        for values in self._items.rows():
+            yield codec.row(*values)
         for name, (at, plan) in sorted(self._programs.items()):
             yield codec.row("program", name, at, plan, name == self._current)
         for message in self._kept:
@@ -477,7 +520,7 @@ def _encode(saved: Saved) -> _Encoded:
     )
 
 
-def _moved(item: Item, absorbed: ProfileId, heir: ProfileId) -> Item:
+def _moved(item: Line, absorbed: ProfileId, heir: ProfileId) -> Line:
     """The same line, with its heir if it was the absorbed profile's."""
     if getattr(item, "profile") != absorbed:  # noqa: B009
         return item
@@ -502,5 +545,5 @@ def _read(row: _Row) -> QueuedSend:
     return msgspec.structs.replace(row.send, effect=codec.effects.decode(row.effect, row.send.id))
 
 
-def _newest(items: list[Item], limit: int) -> list[Item]:
+def _newest(items: list[Line], limit: int) -> list[Line]:
     return items[-limit:] if limit else []

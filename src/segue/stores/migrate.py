@@ -19,7 +19,7 @@ import msgspec
 from segue.errors import StoreDamaged, StoreTooNew
 from segue.stores.statements import folder, queries, statements
 
-VERSION = 4
+VERSION = 5
 """The schema that this release reads and writes."""
 
 APPLICATION = 0x53656775

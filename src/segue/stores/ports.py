@@ -23,11 +23,12 @@ from typing import Literal as OneOf, Protocol
 
 import msgspec
 
+from segue.kernel.catalog import Interest
 from segue.kernel.effects import CouponMove, Effect
 from segue.kernel.inputs import Event, Reported
 from segue.kernel.profile import Profile
 from segue.kernel.trace import Note
-from segue.kernel.values import Instant, ProfileId
+from segue.kernel.values import Instant, ProfileId, Record
 
 
 class Identifier(msgspec.Struct, frozen=True, array_like=True, order=True):
@@ -69,6 +70,48 @@ class TraceLine(msgspec.Struct, frozen=True):
     notes: tuple[Note, ...]
 
 
+class Item(msgspec.Struct, frozen=True):
+    """An item of a catalog as it is: `number` is the line of the item log that made it so."""
+
+    catalog: str
+    id: str
+    number: int
+    at: Instant
+    fields: Record
+
+
+class ItemLine(msgspec.Struct, frozen=True):
+    """A line of the item log: what an item was, and what it became; None where it was not."""
+
+    number: int
+    at: Instant
+    catalog: str
+    id: str
+    before: Record | None
+    fields: Record | None
+
+
+class Audience(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom a change of an item is told to: who did one of `names` with the item, last after
+    `since` and not first after `until`, and was not told of this or a later `mark` yet.
+    """
+
+    catalog: str
+    item: str
+    names: tuple[str, ...]
+    since: Instant
+    until: Instant
+    mark: str
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What a profile was told of an item; marks rise in the order of the item log."""
+
+    catalog: str
+    item: str
+    mark: str
+
+
 class Saved(msgspec.Struct, frozen=True, kw_only=True):
     """All that one profile's inputs in a batch came to."""
 
@@ -91,6 +134,10 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     """`Loaded.version` of what was stepped; 0 for a profile that is new."""
     moves: tuple[CouponMove, ...] = ()
     """Coupon codes handed out and given back, in order."""
+    interests: tuple[Interest, ...] = ()
+    """Items that the profile's events name; those of absorbed profiles move here by themselves."""
+    told: tuple[Told, ...] = ()
+    """Changes of items that the profile was told of."""
 
 
 class SetAside(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,6 +220,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     dead: int = 0
     set_aside: int = 0
     kept: int = 0
+    items: int = 0
 
 
 class Store(Protocol):
@@ -322,6 +370,46 @@ class Store(Protocol):
 
     def coupon_pools(self) -> list[CouponPool]:
         """Every pool, by name."""
+        ...
+
+    # ── the catalog ──
+
+    def put_items(
+        self, changes: Sequence[tuple[str, str, Record | None]], at: Instant
+    ) -> list[ItemLine]:
+        """Make items (catalog, id) what these records say, or gone where there is none.
+
+        All of it or nothing is saved. Returns the lines that the item log got: none for an item
+        that is so already. Raises `Unstorable`, naming the item, and saves nothing if a value
+        has no stored form.
+        """
+        ...
+
+    def item(self, catalog: str, name: str) -> Item | None:
+        """An item by its id."""
+        ...
+
+    def items(self, catalog: str, after: str = "", limit: int = 1000) -> list[Item]:
+        """Items of a catalog in order of id, from `after` on."""
+        ...
+
+    def catalogs(self) -> dict[str, int]:
+        """How many items each catalog has, by name."""
+        ...
+
+    def item_number(self) -> int:
+        """The number of the item log's last line; 0 where there is none."""
+        ...
+
+    def item_log(self, after: int = 0, limit: int = 1000) -> list[ItemLine]:
+        """Changes of items in their order, from `after` on."""
+        ...
+
+    def interested(self, audience: Audience, after: ProfileId, limit: int) -> list[ProfileId]:
+        """Profiles whom a change is to be told to, in order of id, from `after` on.
+
+        A profile has the interests, and was told what was told, of those that it absorbed.
+        """
         ...
 
     # ── programs, the sandbox, what was set aside ──

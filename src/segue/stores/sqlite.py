@@ -18,15 +18,18 @@ import msgspec
 from segue.errors import StaleCommit
 from segue.kernel.inputs import Reported
 from segue.kernel.profile import Profile
-from segue.kernel.values import NEVER, Instant, ProfileId
+from segue.kernel.values import NEVER, Instant, ProfileId, Record
 from segue.stores import codec, migrate
 from segue.stores.connections import Connections
 from segue.stores.limits import FREE_BYTES_MIN, WAL_BYTES_MAX
 from segue.stores.outbox import once
 from segue.stores.ports import (
+    Audience,
     Counts,
     CouponPool,
     Identifier,
+    Item,
+    ItemLine,
     KeptMessage,
     Loaded,
     LoggedEvent,
@@ -236,6 +239,40 @@ class SqliteStore:
     def coupon_pools(self) -> list[CouponPool]:
         return [CouponPool(*row) for row in self._rows("coupon_pools")]
 
+    # ── the catalog ──
+
+    def put_items(
+        self, changes: Sequence[tuple[str, str, Record | None]], at: Instant
+    ) -> list[ItemLine]:
+        encoded = [
+            (catalog, name, None if fields is None else codec.items.encode(fields, name))
+            for catalog, name, fields in changes
+        ]
+        with self._files.writing() as db:
+            lines = [_put_item(db, *each, at) for each in encoded]
+        return [_item_line(row) for row in lines if row is not None]
+
+    def item(self, catalog: str, name: str) -> Item | None:
+        return next(map(_item, self._rows("item", catalog, name)), None)
+
+    def items(self, catalog: str, after: str = "", limit: int = 1000) -> list[Item]:
+        return [_item(row) for row in self._rows("items", catalog, after, limit)]
+
+    def catalogs(self) -> dict[str, int]:
+        return dict(self._rows("catalogs"))
+
+    def item_number(self) -> int:
+        return self._one("item_number", 0)
+
+    def item_log(self, after: int = 0, limit: int = 1000) -> list[ItemLine]:
+        return [_item_line(row) for row in self._rows("item_log", after, limit)]
+
+    def interested(self, audience: Audience, after: ProfileId, limit: int) -> list[ProfileId]:
+        names = msgspec.json.encode(audience.names).decode()
+        of = (audience.catalog, audience.item, after, names)
+        when = (audience.since, audience.until, audience.mark)
+        return [profile for (profile,) in self._rows("interested", *of, *when, limit)]
+
     # ── programs, the sandbox, what was set aside ──
 
     def save_program(self, name: str, plan: bytes, at: Instant) -> None:
@@ -339,6 +376,36 @@ def _settle(db: sqlite3.Connection, each: Settlement) -> None:
         db.execute(_SQL["settle"], (each.state, each.at, *said, *key))
 
 
+def _put_item(
+    db: sqlite3.Connection, catalog: str, name: str, body: bytes | None, at: Instant
+) -> Any:
+    """Change one item; the row of its line, or None where it is so already."""
+    known = db.execute(_SQL["item_body"], (catalog, name)).fetchone()
+    before = known[0] if known else None
+    if body == before:
+        return None
+    number = db.execute(_SQL["insert_item_line"], (catalog, name, at, body)).lastrowid
+    if body is None:
+        db.execute(_SQL["delete_item"], (catalog, name))
+    else:
+        db.execute(_SQL["put_item"], (catalog, name, number, at, body))
+    return number, at, catalog, name, before, body
+
+
+def _item(row: Any) -> Item:
+    catalog, name, number, at, body = row
+    return Item(catalog, name, number, at, codec.items.decode(body, name))
+
+
+def _item_line(row: Any) -> ItemLine:
+    number, at, catalog, name, before, body = row
+    return ItemLine(number, at, catalog, name, _fields(before, name), _fields(body, name))
+
+
+def _fields(body: bytes | None, of: str) -> Record | None:
+    return None if body is None else codec.items.decode(body, of)
+
+
 def _line(row: Any) -> LoggedEvent:
     sequence, profile, arrived_at, body = row
     return LoggedEvent(sequence, profile, arrived_at, codec.events.decode(body, profile))
@@ -391,6 +458,9 @@ def _snapshot(db: sqlite3.Connection) -> Iterator[bytes]:
         yield codec.row("outbox", _send(shown), channel, told, row[2])
     for row in _everything(db, "coupon"):
         yield codec.row("coupon", *row)
+    for table in ("item", "item_line", "interest"):
+        for row in _everything(db, table):
+            yield codec.row(table, *row)
     for name, at, plan, current in _everything(db, "program"):
         yield codec.row("program", name, at, plan, bool(current))
     for row in _everything(db, "kept"):

@@ -41,6 +41,8 @@ class Batch:
         self._traces: list[Row] = []
         self._told: list[Row] = []
         self._moves: list[tuple[str, Row]] = []
+        self._interests: list[Row] = []
+        self._told_of: list[Row] = []
         self._effects: list[tuple[list[Row], list[Row]]] = []
         """Rows to queue, then rows to withdraw; usually one pair, see `_effect`."""
         self._withdrawn: set[tuple[str, str]] = set()
@@ -70,6 +72,9 @@ class Batch:
             if notes:
                 self._traces.append((slot, heir, at, cause, codec.notes.encode(notes, heir)))
         self._told += [(slot, heir, claim) for claim in saved.known_claims]
+        for one in saved.interests:
+            self._interests.append((slot, heir, one.catalog, one.item, one.name, one.at))
+        self._told_of += [(one.mark, slot, heir, one.catalog, one.item) for one in saved.told]
         for move in saved.moves:
             statement = "hand_coupon" if move.change == "handed" else "return_coupon"
             code_slot = of_coupon(move.pool, move.code)
@@ -110,6 +115,8 @@ class Batch:
             raise Stale from None
         _many(db, sql["insert_trace"], self._traces)
         _many(db, sql["tell_claims"], self._told)
+        _many(db, sql["insert_interest"], self._interests)
+        _many(db, sql["tell_interest"], self._told_of)
         for statement, row in self._moves:
             if db.execute(sql[statement], row).rowcount != 1 and statement == "hand_coupon":
                 raise Stale
@@ -165,9 +172,9 @@ def _absorb(
         raise Stale from None
     db.execute(sql["move_links"], (heir, absorbed))
     move = (heir_slot, heir, slot, absorbed)
-    for name in ("move_events", "move_traces", "move_outbox", "move_kept"):
+    for name in ("move_events", "move_traces", "move_outbox", "move_kept", "move_interests"):
         db.execute(sql[name], move)
-    for name in ("drop_outbox", "drop_kept"):
+    for name in ("drop_outbox", "drop_kept", "drop_interests"):
         db.execute(sql[name], (slot, absorbed))
 
 

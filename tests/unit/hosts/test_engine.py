@@ -312,8 +312,8 @@ def poisoned(monkeypatch: pytest.MonkeyPatch, hit: Callable[[object], bool]) -> 
     """Let the kernel fail half-way through some inputs, after it has changed the profile."""
     real = batch.step
 
-    def step(program: Any, profile: Profile, given: Any, now: Instant, coupons: Any) -> Any:
-        answer = real(program, profile, given, now, coupons)
+    def step(program: Any, profile: Profile, given: Any, *rest: Any) -> Any:
+        answer = real(program, profile, given, *rest)
         if hit(given):
             profile.traits["half"] = "done"
             raise KeyError("a bug")

@@ -91,6 +91,19 @@ UPDATE OR IGNORE kept SET slot = ?, profile = ? WHERE slot = ? AND profile = ?;
 -- What stayed behind is what the heir has already.
 DELETE FROM kept WHERE slot = ? AND profile = ?;
 
+-- name: move_interests
+-- Its interests too: shown first and last by either, told what either was told.
+INSERT INTO interests (slot, profile, catalog, item, name, first_at, at, told)
+SELECT ?1, ?2, catalog, item, name, first_at, at, told FROM interests
+WHERE slot = ?3 AND profile = ?4
+ON CONFLICT (slot, profile, catalog, item, name) DO UPDATE SET
+first_at = min(first_at, excluded.first_at), at = max(at, excluded.at),
+told = max(told, excluded.told);
+
+-- name: drop_interests
+-- The heir has them.
+DELETE FROM interests WHERE slot = ? AND profile = ?;
+
 -- name: link
 -- From now on an identifier names this profile; a link that does already is not rewritten.
 INSERT INTO links (slot, kind, value, profile) VALUES (?, ?, ?, ?)
@@ -311,7 +324,8 @@ SELECT (SELECT count(*) FROM profiles),
 (SELECT count(*) FROM outbox WHERE state = 'claimed'),
 (SELECT count(*) FROM outbox WHERE state = 'dead'),
 (SELECT coalesce(max(number), 0) FROM aside),
-(SELECT count(*) FROM kept);
+(SELECT count(*) FROM kept),
+(SELECT count(*) FROM items);
 
 -- name: all_profiles
 -- For a snapshot.
@@ -369,6 +383,87 @@ SELECT source FROM coupons WHERE slot = ? AND pool = ? AND code = ?;
 -- name: all_coupons
 -- For a snapshot.
 SELECT number, pool, code, added_at, source FROM coupons ORDER BY number;
+
+-- name: insert_interest
+-- An event names an item; nothing is written where that changes neither end.
+INSERT INTO interests (slot, profile, catalog, item, name, first_at, at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)
+ON CONFLICT (slot, profile, catalog, item, name) DO UPDATE SET
+first_at = min(first_at, excluded.at), at = max(at, excluded.at)
+WHERE first_at > excluded.at OR at < excluded.at;
+
+-- name: tell_interest
+-- A profile was told of a change of an item.
+UPDATE interests SET told = ?1
+WHERE slot = ?2 AND profile = ?3 AND catalog = ?4 AND item = ?5 AND told < ?1;
+
+-- name: interested
+-- Whom a change of an item is to be told to; see `Audience`. Names are a JSON list.
+SELECT DISTINCT profile FROM interests AS shown
+WHERE catalog = ?1 AND item = ?2 AND profile > ?3
+AND name IN (SELECT value FROM json_each(?4)) AND at > ?5 AND first_at <= ?6
+AND NOT EXISTS (
+    SELECT 1 FROM interests AS told
+    WHERE told.slot = shown.slot AND told.profile = shown.profile
+    AND told.catalog = shown.catalog AND told.item = shown.item AND told.told >= ?7
+)
+ORDER BY profile LIMIT ?8;
+
+-- name: item_body
+-- An item as it is, to see whether it changes.
+SELECT body FROM items WHERE catalog = ? AND id = ?;
+
+-- name: put_item
+-- An item becomes this.
+INSERT INTO items (catalog, id, number, at, body) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (catalog, id) DO UPDATE SET
+number = excluded.number, at = excluded.at, body = excluded.body;
+
+-- name: delete_item
+-- An item is gone; its log stays.
+DELETE FROM items WHERE catalog = ? AND id = ?;
+
+-- name: insert_item_line
+-- What an item became.
+INSERT INTO item_log (catalog, id, at, body) VALUES (?, ?, ?, ?);
+
+-- name: item
+-- One item.
+SELECT catalog, id, number, at, body FROM items WHERE catalog = ? AND id = ?;
+
+-- name: items
+-- Items of a catalog in order of id.
+SELECT catalog, id, number, at, body FROM items
+WHERE catalog = ? AND id > ? ORDER BY id LIMIT ?;
+
+-- name: catalogs
+-- How many items each catalog has.
+SELECT catalog, count(*) FROM items GROUP BY catalog ORDER BY catalog;
+
+-- name: item_number
+-- The last line of the item log.
+SELECT coalesce(max(number), 0) FROM item_log;
+
+-- name: item_log
+-- Changes of items, each with what the item was before.
+SELECT number, at, catalog, id, (
+    SELECT body FROM item_log AS older
+    WHERE older.catalog = line.catalog AND older.id = line.id AND older.number < line.number
+    ORDER BY older.number DESC LIMIT 1
+), body FROM item_log AS line WHERE number > ? ORDER BY number LIMIT ?;
+
+-- name: all_items
+-- For a snapshot.
+SELECT catalog, id, number, at, body FROM items ORDER BY catalog, id;
+
+-- name: all_item_lines
+-- For a snapshot.
+SELECT number, catalog, id, at, body FROM item_log ORDER BY number;
+
+-- name: all_interests
+-- For a snapshot.
+SELECT profile, catalog, item, name, first_at, at, told FROM interests
+ORDER BY profile, catalog, item, name;
 
 -- name: all_programs
 -- For a snapshot.

@@ -1,4 +1,4 @@
--- The schema, version 4. A new file is made from this; older ones come here by `migrations`.
+-- The schema, version 5. A new file is made from this; older ones come here by `migrations`.
 --
 -- Every table of profiles has the profile's slot first in its key, so that spreading the
 -- tables over machines is a move of rows. Tables that keep an order (events, traces, outbox,
@@ -114,6 +114,42 @@ CREATE TABLE coupons (
 );
 CREATE UNIQUE INDEX coupons_of_pool ON coupons (slot, pool, code);
 CREATE INDEX coupons_free ON coupons (pool, number) WHERE source = '';
+
+-- What is sold, or whatever else a catalog holds, as it is now. Items belong to no profile, so
+-- to no slot.
+CREATE TABLE items (
+    catalog TEXT NOT NULL,
+    id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (catalog, id)
+);
+
+-- What items became, in order; no body where one is gone. What it was is its line before.
+CREATE TABLE item_log (
+    number INTEGER PRIMARY KEY,
+    catalog TEXT NOT NULL,
+    id TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    body BLOB
+);
+CREATE INDEX item_log_of_item ON item_log (catalog, id, number);
+
+-- Who did what with an item, first and last. `told` is the last change of the item that the
+-- profile was told of.
+CREATE TABLE interests (
+    slot INTEGER NOT NULL,
+    profile TEXT NOT NULL,
+    catalog TEXT NOT NULL,
+    item TEXT NOT NULL,
+    name TEXT NOT NULL,
+    first_at INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    told TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (slot, profile, catalog, item, name)
+) WITHOUT ROWID;
+CREATE INDEX interests_of_item ON interests (catalog, item, profile);
 
 -- Compiled programs by hash; the one with the highest turn was published last.
 CREATE TABLE programs (

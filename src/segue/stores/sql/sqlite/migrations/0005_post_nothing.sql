@@ -1,0 +1,1 @@
+-- Nothing is left that only the release before needed.
