@@ -9,8 +9,9 @@ Rule 2: the order of arrival leaves no trace. Events are placed by when they hap
 Rule 3: an event whose `of` is missing is not in the stream. `of` keeps plain values only:
     lists and records are missing, long texts are cut, whole floats are whole numbers.
 Rule 4: what is kept is named by all that decides its content: the stream, what is taken, and
-    for a trail its window. So another program either finds exactly what it needs, or nothing,
-    and then `rebuild` computes it from the log.
+    for a trail its window, the longest in which the plan looks (`windows.py`). So another
+    program either finds exactly what it needs, or nothing, and then `rebuild` computes it
+    from the log.
 Rule 5: an entry is dropped once it has left the longest window, `TRAIL_ENTRIES_MAX` are kept,
     and a tally knows `DIFFERENT_MAX` different values: those with the smallest digests.
 """
@@ -90,7 +91,7 @@ class LinkedStream:
         self.tally_key = digest(("tally", self.key, self.taken))
 
     def keep_within(self, window_ms: int) -> None:
-        """An aggregate looks at a window; each length has a stream of its own."""
+        """Keep what lies in a window of this length; another length is another stream."""
         if window_ms > self.window_ms:
             self.window_ms = window_ms
             self.trail_key = digest(("trail", self.key, self.taken, window_ms))

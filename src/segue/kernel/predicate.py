@@ -17,9 +17,9 @@ Bits: event (with its properties and context, `profile`, and the catalog), trait
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias, assert_never
 
-from segue.kernel import expression as ex, history
+from segue.kernel import expression as ex, history, windows
 from segue.kernel.calendar import UTC
-from segue.kernel.features import Ask, LinkedStream, Streams, Taken, digest, stream_key
+from segue.kernel.features import Ask, LinkedStream, Streams, Taken, digest
 from segue.kernel.functions import FUNCTIONS, contains, spelled, tame
 from segue.kernel.logic import COMBINE, FLIPPED, against, chain, compare
 from segue.kernel.paths import (
@@ -119,6 +119,8 @@ class Linker:
         self._bits: dict[str, int] = {}
         self._streams: dict[tuple[str, Taken, int], LinkedStream] = {}
         self._rankings: dict[str, LinkedRanking] = {}
+        self.longest: Mapping[windows.Kept, int] = {}
+        """The windows of the plan whose expressions are being compiled (see `windows.py`)."""
 
     def bit(self, token: str) -> int:
         """The bit of something that conditions read; a new token gets the next one."""
@@ -336,16 +338,16 @@ class Linker:
     # ── history ─────────────────────────────────────────────────────────────────────
 
     def _stream(self, stream: ex.Stream, taken: Taken, window_ms: int | None) -> LinkedStream:
-        """One for each window: what a program keeps must not depend on what is linked beside it."""
-        if taken == "event":
-            stream = ex.Stream(stream.events, stream.where)
-        key = stream_key(stream)
-        named = (key, taken, window_ms or 0)
+        """One for each window of a stream, or one for all where the plan is known."""
+        stream, name = windows.kept(stream, taken)
+        if window_ms is not None:
+            window_ms = max(window_ms, self.longest.get(name, 0))
+        named = (*name, window_ms or 0)
         linked = self._streams.get(named)
         if linked is None:
             where = self.compile(stream.where).ask if stream.where is not None else None
             of = self.compile(stream.of).ask if stream.of is not None else None
-            linked = LinkedStream(stream, taken, self.bit(f"stream:{key}"), where, of)
+            linked = LinkedStream(stream, taken, self.bit(f"stream:{name[0]}"), where, of)
             self._streams[named] = linked
         if window_ms is None:
             linked.keep_all()

@@ -9,7 +9,7 @@ Rule 3: what an event does not touch costs nothing: everything that waits for an
 
 from collections.abc import Callable, Iterable, Mapping
 
-from segue.kernel import choosing, models, plan, segments, session
+from segue.kernel import choosing, models, plan, segments, session, windows
 from segue.kernel.calendar import UTC, Zone
 from segue.kernel.expression import Expression
 from segue.kernel.predicate import Condition, Linker
@@ -200,6 +200,7 @@ class Program:
         for one in (current, *(old for _, old in older)):
             # A run of an older program may name a ranking that is defined no more.
             linker.rank(ranking for each in one.catalogs for ranking in each.rankings)
+        linker.longest = looks_back = windows.longest(current)
         self.segments = segments.link(current.segments, linker)
         self.models = tuple(models.link(card) for card in current.models)
         self._link_policies(current.policies, linker)
@@ -207,10 +208,12 @@ class Program:
         self.messages: dict[tuple[str, str], LinkedMessage] = {}
         self.journeys: dict[tuple[str, str], LinkedJourney] = {}
         for program, old in ((name, current), *older):
+            linker.longest = looks_back if old is current else windows.longest(old)
             for message in old.messages:
                 self.messages[program, message.name] = LinkedMessage(message, linker)
             for journey in old.journeys:
                 self.journeys[program, journey.name] = LinkedJourney(journey, program, linker)
+        linker.longest = looks_back
         self._link_entries(current.journeys, linker)
         self.states = {journey.name: journey for journey in current.journeys}
         self.rules = session.link(current.workspace)
