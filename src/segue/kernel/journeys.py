@@ -183,13 +183,11 @@ def _watch_one(turn: Turn, linked: LinkedJourney, run: Run, event: Event | None)
 
 
 def _adapt(turn: Turn, linked: LinkedJourney, run: Run) -> bool:
-    """Move to a stronger path if one has come to hold; returns whether the run moved."""
-    node = linked.nodes[run.step]
-    if isinstance(node.node, plan.Adapt):
-        way = walk.strongest(turn, node)
-        if way is not None:
-            walk.walk(turn, linked, run, node.node.ways[way].next)
-            return True
+    """Move to a stronger path if one has come to hold; returns whether the run moved.
+
+    The outermost branch is asked first: what makes a stronger way of it hold must not send the
+    run deeper into the weaker one before.
+    """
     for place in linked.journey.within.get(run.step, ()):
         branch = linked.nodes[place.adapt]
         if place.adapt in run.committed or not isinstance(branch.node, plan.Adapt):
@@ -212,6 +210,12 @@ def _adapt(turn: Turn, linked: LinkedJourney, run: Run) -> bool:
         )
         walk.walk(turn, linked, run, branch.node.ways[way].next)
         return True
+    node = linked.nodes[run.step]
+    if isinstance(node.node, plan.Adapt):
+        way = walk.strongest(turn, node)
+        if way is not None:
+            walk.walk(turn, linked, run, node.node.ways[way].next)
+            return True
     return False
 
 
@@ -235,10 +239,29 @@ def carry_over(turn: Turn, modes: Mapping[str, str]) -> None:
         linked = turn.program.journey(turn.program.name, run.journey)
         if mode == "exit":
             walk.finish(turn, run, "published", "")
-        elif linked is None or run.step not in linked.nodes:
+        elif linked is None:
             walk.finish(turn, run, "step_gone", run.step)
         else:
-            run.program = turn.program.name
+            _migrate(turn, linked, run)
+
+
+def _migrate(turn: Turn, linked: LinkedJourney, run: Run) -> None:
+    """Go on in the new program at the step of the same id.
+
+    Where that has become a step of another kind, what the run waited for there exists no more:
+    the step is taken anew, and what the old one had held is taken back.
+    """
+    older = turn.program.journey(run.program, run.journey)
+    gone = [one for one in (run.step, run.lingers_to or run.step) if one not in linked.nodes]
+    if gone:
+        walk.finish(turn, run, "step_gone", gone[0])
+        return
+    run.program = turn.program.name
+    if older is None or run.lingers_to is not None:
+        return
+    if type(older.nodes[run.step].node) is not type(linked.nodes[run.step].node):
+        ledger.withdraw(turn, run.id, frozenset((run.step,)), "published", "")
+        walk.walk(turn, linked, run, run.step)
 
 
 def settle_open(turn: Turn) -> None:

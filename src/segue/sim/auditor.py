@@ -15,16 +15,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
-from segue.kernel import effects as fx, expression as ex, plan, trace
+from segue.kernel import expression as ex, plan, trace
 from segue.kernel.inputs import Asked, Called, Consented, Event, Reported
 from segue.sim import auditor_calendar as calendar, tape
 from segue.sim.auditor_calendar import NEVER
 from segue.sim.auditor_conditions import matching, parts, reads_clock, spans
 from segue.sim.auditor_life import Life
+from segue.sim.auditor_rows import Out, promise, rows
 from segue.sim.auditor_rules import session_end
-from segue.sim.auditor_tick import Book, Out, Tick
+from segue.sim.auditor_tick import Book, Tick
 
-BUILT_IN = ("Session Started", "Session Ended", "Segment Entered", "Segment Left")
+BUILT_IN = (
+    "Session Started",
+    "Session Ended",
+    "Segment Entered",
+    "Segment Left",
+    "Incentive Offered",
+    "Incentive Redeemed",
+    "Incentive Expired",
+)
 
 
 @dataclass(frozen=True)
@@ -48,10 +57,17 @@ class Broken(Exception):
         self.violation = violation
 
 
-def audit(record: tape.Tape, zones: frozenset[str]) -> Violation | None:
-    """The first violation on the tape; None if every promise held."""
+def audit(
+    record: tape.Tape, zones: frozenset[str], met: Counter[str] | None = None
+) -> Violation | None:
+    """The first violation on the tape; None if every promise held.
+
+    `met` is told how often each rule was met.
+    """
+    auditor = Auditor(record, zones)
+    if met is not None:
+        auditor.book.met = met
     try:
-        auditor = Auditor(record, zones)
         for entry in record.entries:
             auditor.read(entry)
     except Broken as broken:
@@ -95,6 +111,9 @@ class Auditor:
         match entry:
             case tape.Published():
                 self._publish(entry)
+            case tape.Filled():
+                self._catch_up(entry.at)
+                self.book.pools.fill(entry.pool, entry.codes)
             case tape.Committed():
                 self._catch_up(entry.at)
                 self._commit(entry)
@@ -121,6 +140,7 @@ class Auditor:
         self.at = entry.at
         self.book.plans[entry.name] = entry.plan
         self.book.now = entry.name
+        self.book.modes = dict(entry.modes)
         # Instants at which something may change: by event and stream, by line, by the hour.
         for one in self.book.plans.values():
             self._hourly = self._hourly or reads_clock(one.segments) or reads_clock(one.journeys)
@@ -133,6 +153,7 @@ class Auditor:
 
     def _commit(self, entry: tape.Committed) -> None:
         self.at = entry.at
+        self.book.pools.begin()
         self.outs, self.ready = {}, set()
         self.looked_at = frozenset(
             note.proposal
@@ -194,6 +215,7 @@ class Auditor:
         out.notes += tick.out.notes
         out.effects += tick.out.effects
         out.events += tick.out.events
+        out.moves += tick.out.moves
         return out
 
     def _touch(self, life: Life) -> None:
@@ -207,8 +229,8 @@ class Auditor:
         kept = {one.profile: one for one in entry.kept}
         for profile in sorted({*self.outs, *kept}):
             wanted = self.outs.get(profile, Out())
-            found = _rows(kept[profile]) if profile in kept else Out()
-            for kind in ("notes", "effects", "events"):
+            found = rows(kept[profile]) if profile in kept else Out()
+            for kind in ("notes", "effects", "events", "moves"):
                 self._differ(profile, Counter(getattr(wanted, kind)), Counter(getattr(found, kind)))
 
     def _differ(
@@ -217,8 +239,8 @@ class Auditor:
         missing = sorted((wanted - found).elements(), key=repr)
         extra = sorted((found - wanted).elements(), key=repr)
         if missing or extra:
-            promise = _promise((missing + extra)[0])
-            self.fail(promise, profile, f"\n  must come: {missing}\n  came:      {extra}")
+            broken = promise((missing + extra)[0])
+            self.fail(broken, profile, f"\n  must come: {missing}\n  came:      {extra}")
 
     # ── whose it is ──
 
@@ -288,6 +310,7 @@ class Auditor:
         out.notes += gone.notes
         out.effects += gone.effects
         out.events += gone.events
+        out.moves += gone.moves
         self.heirs[other.id] = life.id
         del self.lives[other.id]
 
@@ -303,11 +326,12 @@ class Auditor:
                 if at < self.paused_until:
                     continue
                 tick = Tick(self.book, life, at)
+                tick.alone = True
                 tick.wake()
                 if tick.out.size():
-                    rows = tick.out.notes + tick.out.effects + tick.out.events
+                    missed = tick.out.notes + tick.out.effects + tick.out.events
                     self.at = at
-                    self.fail(_promise(rows[0]), life.id, f"missed by time alone: {rows}")
+                    self.fail(promise(missed[0]), life.id, f"missed by time alone: {missed}")
         self.at = max(self.at, to)
 
     def _next(self, life: Life, after: int) -> int:
@@ -394,107 +418,17 @@ class Auditor:
             life = self._life(self.accepted.get(event, ""))
             if life is None or life.id != profile:
                 self.fail("P7", profile, f"the log gives {event} to the wrong customer")
+        if entry.pools != self.book.pools.left():
+            self.fail("P4", "", f"pools hold {entry.pools}, must be {self.book.pools.left()}")
         if entry.open_sends:
             self.fail("P4", "", f"never sent, and no reason: {entry.open_sends[:3]}")
         for life in self.lives.values():
             for line in life.lines:
-                if line.state in ("queued", "claimed"):
+                if line.state in ("queued", "claimed") and line.expires_at <= entry.at:
                     self.fail("P4", life.id, f"{line.id} is {line.state} for ever")
 
 
-# ── what came, as rows ──────────────────────────────────────────────────────────────
-
-
-def _promise(row: tuple[object, ...]) -> str:
-    """Which promise a row that differs belongs to."""
-    match row[0]:
-        case "segment":
-            return "P5"
-        case "withdraw" | "ended":
-            return "P3"
-        case "considered" | "show":
-            return "P2"
-        case "remark":
-            return "P7"
-        case _:
-            return "P4"
-
-
-def _rows(kept: tape.Kept) -> Out:
-    out = Out()
-    out.notes = [row for note in kept.notes if (row := _note(note)) is not None]
-    out.effects = [_effect(one) for one in kept.effects]
-    out.events = [_event(one) for one in kept.events if one.emitted]
-    return out
-
-
-def _event(one: Event) -> tuple[object, ...]:
-    said = {} if one.name == "Session Ended" else one.properties
-    return (one.id, one.name, one.at, repr(sorted(said.items())))
-
-
-def _note(note: trace.Note) -> tuple[object, ...] | None:
-    match note:
-        case trace.Considered():
-            until = -1 if note.reason == "suppressed" else note.until
-            checks = tuple((check.check, check.verdict) for check in note.checks)
-            return (
-                "considered",
-                note.proposal,
-                note.outcome,
-                note.channel,
-                note.reason,
-                until,
-                checks,
-                note.send,
-            )
-        case trace.SegmentChanged():
-            return ("segment", note.segment, note.change)
-        case trace.RunChanged():
-            reason = note.reason if note.change in ("ended", "refused", "moved") else ""
-            return ("run", note.run, note.change, reason)
-        case trace.Drawn():
-            return ("drawn", note.run, note.stream, note.choice)
-        case trace.Ended():
-            return ("ended", note.id, note.reason)
-        case trace.Settled():
-            return ("settled", note.send, note.state)
-        case trace.Remarked():
-            return ("remark", note.what)
-        case trace.Scored() | trace.IncentiveChanged():
-            return None
-        case _:
-            assert_never(note)
-
-
-def _effect(one: fx.Effect) -> tuple[object, ...]:
-    match one:
-        case fx.Send():
-            return (
-                "send",
-                one.id,
-                one.message,
-                one.channel,
-                one.address,
-                one.program,
-                one.not_after,
-                one.purpose,
-            )
-        case fx.Show():
-            named = (one.id, one.message, one.placement, one.question, one.not_after, one.again)
-            return ("show", *named)
-        case fx.Withdraw():
-            return ("withdraw", one.id)
-        case fx.ChangeAudience():
-            return ("audience", one.id, one.audience, one.change)
-        case fx.CallWebhook():
-            return ("call", one.id, one.webhook)
-        case fx.AssignTask():
-            return ("assign", one.id, one.title)
-        case fx.Emit():
-            return ("emit", one.event.id)
-        case _:
-            assert_never(one)
+# ── when a window may matter again ──────────────────────────────────────────────────
 
 
 def _windows(one: object) -> Iterator[tuple[ex.Stream, int]]:

@@ -107,7 +107,7 @@ def _root(root: str, view: View) -> Value:
                 "orders": life.orders,
             }
         case "session":
-            return life.session.seen() if life.session else None
+            return life.session.seen(life.workspace.cart) if life.session else None
         case "local":
             wall = calendar.shown(life.tz(), now)
             return {

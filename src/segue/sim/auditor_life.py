@@ -38,24 +38,27 @@ RANK = {
 
 
 class Visit(msgspec.Struct):
-    """A live session."""
+    """A live session, and what the customer's own client did in it."""
 
     number: int
     started_at: int
     last_at: int
-    events: int = 0
-    views: int = 0
-    carts: int = 0
+    acts: list[Event] = []
     orders: int = 0
     checkout: bool = False
+    cart_value: float = 0.0
+    scores: dict[str, float] = {}
+    """What each model said of it last."""
 
-    def seen(self) -> Record:
+    def seen(self, cart: tuple[str, ...]) -> Record:
         """What conditions see of it."""
         return {
+            **self.scores,
             "number": self.number,
-            "events": self.events,
-            "views": self.views,
-            "carts": self.carts,
+            "events": len(self.acts),
+            "views": sum(one.name == "Product Viewed" for one in self.acts),
+            "carts": sum(one.name in cart for one in self.acts),
+            "cart_value": self.cart_value,
             "orders": self.orders,
             "in_checkout": self.checkout,
             "converted": self.orders > 0,
@@ -143,7 +146,10 @@ class Promise(msgspec.Struct):
     offered_at: int
     expires_at: int
     code: str
+    pool: str = ""
     redeemed: bool = False
+    told: bool = False
+    """That its time is over has been said."""
 
     def alive(self, now: int) -> bool:
         """Whether it can still be redeemed."""
@@ -302,11 +308,11 @@ def _unite_sessions(mine: Life, other: Life) -> None:
             one,
             started_at=min(one.started_at, two.started_at),
             last_at=max(one.last_at, two.last_at),
-            events=one.events + two.events,
-            views=one.views + two.views,
-            carts=one.carts + two.carts,
+            acts=one.acts + two.acts,
+            cart_value=one.cart_value + two.cart_value,
             orders=one.orders + two.orders,
             checkout=one.checkout or two.checkout,
+            scores={},
         )
     mine.session = one or two
     if mine.session is not None:

@@ -12,6 +12,10 @@ from segue.sim import auditor_calendar as calendar
 from segue.sim.auditor_calendar import NEVER
 from segue.sim.auditor_conditions import View, holds, value_of
 from segue.sim.auditor_life import ADDRESS, Life, Line, Trip, Wish
+from segue.sim.auditor_promises import LOOKS_AGAIN_MS, Pools, carries, has_code
+
+TIMED = ("quiet_hours", "cap", "gap")
+"""Holds that end at a known instant."""
 
 
 class Stop(NamedTuple):
@@ -42,6 +46,7 @@ class Case(NamedTuple):
     journey: plan.Journey
     run: Trip
     wish: Wish
+    pools: Pools
 
 
 def judge(case: Case, channels: tuple[str, ...], again: bool = False) -> Judgement:
@@ -79,7 +84,7 @@ def _sooner(one: Stop, two: Stop) -> bool:
 def _stopped(case: Case, stop: Stop, channel: str, asked: list[tuple[str, str]]) -> Judgement:
     """A timed hold that would outlast the expiry is a denial; others last to it at most."""
     end = case.wish.expires_at
-    timed = stop.reason in ("quiet_hours", "cap", "gap")
+    timed = stop.reason in TIMED
     if stop.verdict == "hold" and not (timed and stop.until >= end):
         return Judgement("held", channel, stop.reason, min(stop.until, end), tuple(asked))
     return Judgement("denied", channel, stop.reason, stop.until, tuple(asked))
@@ -105,6 +110,8 @@ def _of_the_message(case: Case, channel: str) -> Iterator[Stop]:
         yield Stop("eligible", "deny", "message_not_eligible")
     elif not holds(case.journey.when, view):
         yield Stop("eligible", "deny", "journey_not_eligible")
+    elif not has_code(life, case.pools, case.message.incentive, case.wish.id, view.now):
+        yield Stop("eligible", "hold", "no_coupon", view.now + LOOKS_AGAIN_MS)
     else:
         yield Stop("eligible", "pass")
 
@@ -225,7 +232,7 @@ def _excluded(case: Case) -> Stop:
     incentive = case.message.incentive
     for held in life.grants if incentive else ():
         assert incentive is not None
-        own = held.source.replace("@", "~").split("~")[0] == case.wish.id.replace("@", "~")
+        own = carries(case.wish.id, held.source)
         if own or not held.alive(view.now):
             continue
         named = any({incentive.group, held.group} <= set(one.groups) for one in exclusions)

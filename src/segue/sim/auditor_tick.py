@@ -7,33 +7,23 @@ events, entries; then the arbiter, until nothing is left to answer. Everything i
 Rule: what must come of it is gathered as plain rows (`Out`), to be compared with what came.
 """
 
-from collections import deque
-
-import msgspec
+from collections import Counter, deque
 
 from segue.kernel import plan
 from segue.kernel.inputs import Asked, Called, Consented, Event, Reported
 from segue.kernel.values import Record
 from segue.sim import auditor_rules as rules
-from segue.sim.auditor_calendar import NEVER
 from segue.sim.auditor_conditions import View, holds, value_of
-from segue.sim.auditor_life import RANK, Life, Line, Promise, Visit, Wish, stricter, unite
+from segue.sim.auditor_entries import Entries
+from segue.sim.auditor_hearing import Hearing
+from segue.sim.auditor_life import RANK, Life, Line, Wish, stricter, unite
+from segue.sim.auditor_promises import Pools, Promises
+from segue.sim.auditor_rows import Out
 from segue.sim.auditor_trips import Trips
+from segue.sim.auditor_visits import Visits, products
 
 _ROUNDS = 30
 """In which one input settles; the kernel has a bound of its own."""
-
-
-class Out(msgspec.Struct):
-    """What must come of an input, or what came: rows to compare."""
-
-    notes: list[tuple[object, ...]] = []
-    effects: list[tuple[object, ...]] = []
-    events: list[tuple[object, ...]] = []
-
-    def size(self) -> int:
-        """How many rows."""
-        return len(self.notes) + len(self.effects) + len(self.events)
 
 
 class Book:
@@ -43,6 +33,11 @@ class Book:
         self.plans: dict[str, plan.Plan] = {}
         self.now = ""
         self.listened: set[str] = set()
+        self.modes: dict[str, str] = {}
+        """What becomes of the runs of older programs, by journey."""
+        self.pools = Pools()
+        self.met: Counter[str] = Counter()
+        """How often each rule was met; nothing is decided by it."""
 
     @property
     def today(self) -> plan.Plan:
@@ -72,7 +67,16 @@ class Tick:
         self.view = View(life, now)
         self.out = Out()
         self.pending: deque[Event] = deque()
+        self.met = book.met
         self.trips = Trips(self)
+        self.entries = Entries(self)
+        self.hearing = Hearing(self)
+        self.promises = Promises(self)
+        self.visits = Visits(self)
+        self.alone = False
+        """Nothing happened but time."""
+        self.heard = False
+        """Something happened, so that whatever waits is heard again."""
         self.looked_at: frozenset[str] = frozenset()
         """Held messages that the host says it looked at."""
 
@@ -87,6 +91,7 @@ class Tick:
     def event(self, event: Event) -> None:
         """Something happened."""
         self._fall_due()
+        self.heard = True
         self._happen(event)
         self._settle()
 
@@ -107,7 +112,7 @@ class Tick:
         for journey in self.book.today.journeys:
             for entry in journey.entries:
                 if said.journey == journey.name and isinstance(entry, plan.OnCall):
-                    self.trips.try_to_enter(journey, entry, said.properties)
+                    self.entries.try_to_enter(journey, entry, said.properties)
         self._settle()
 
     def asked(self, said: Asked) -> None:
@@ -117,29 +122,32 @@ class Tick:
         self._settle()
         for placement in dict.fromkeys(said.placements):
             taken = ""
-            for case in self._standing(placement):
-                taken = self._answer_one(case, said.id, taken) or taken
+            for case in self.hearing.standing(placement):
+                taken = self.hearing.answer_one(case, said.id, taken) or taken
         self._settle()
 
     def merged(self, other: Life) -> None:
         """The other customer is the same one."""
         self._fall_due()
         if other.session is not None and rules.session_end(other) <= self.now:
-            self._end_session(other)
+            self.visits.end(other)
         for run in unite(self.life, other):
             self.trips.withdraw(run.id, None, "merged")
             self.out.notes.append(("run", run.id, "ended", "merged"))
         self.out.notes.append(("remark", "merged"))
+        self.visits.score()
         self._settle()
 
     def adopted(self) -> None:
-        """A new program is in force; runs finish on the old one."""
+        """A new program is in force; runs finish on the old one, unless it was said otherwise."""
         known = {one.name for one in self.book.today.segments}
         self.life.segments &= known
         derived = {one.name for one in self.book.today.derived}
         self.life.silences = {k: v for k, v in self.life.silences.items() if k in derived}
         self.life.program = self.book.now
         self.life.workspace = self.book.today.workspace
+        self.trips.carry_over()
+        self.visits.score()
         self._fall_due()
         self._settle()
 
@@ -171,18 +179,18 @@ class Tick:
     def _due(self) -> None:
         life = self.life
         if life.session is not None and rules.session_end(life) <= self.now:
-            self._end_session(life)
+            self.visits.end(life)
         for offer in [one for one in life.offers if one.expires_at <= self.now]:
             self.end_offer(offer, "expired")
+        self.promises.expire()
         ripe = sorted((due, name) for name, (due, _) in life.silences.items() if due <= self.now)
         for due, name in ripe:
             _, properties = life.silences.pop(name)
             one = next(d for d in self.book.today.derived if d.name == name)
             if holds(one.when, self.view):
                 self.emit(f"{life.id}/{name}/{due}", name, properties, due)
-        self.trips.due_entries_wait = True
         self._react(None)
-        self.trips.enter_on_time()
+        self.entries.enter_on_time()
         self._settle()
 
     def _settle(self) -> None:
@@ -192,11 +200,11 @@ class Tick:
             while self.pending:
                 self._happen(self.pending.popleft())
             self._react(None)
-            self._decide()
+            self.hearing.decide()
             self.trips.stop_lingering()
             if not self.pending and before == self._state():
                 break
-        self.trips.plan_ahead()
+        self.entries.plan_ahead()
 
     def _state(self) -> tuple[object, ...]:
         life = self.life
@@ -210,9 +218,9 @@ class Tick:
             for offer in [one for one in self.life.offers if event.name in one.until]:
                 self.end_offer(offer, "event")
             self._listen(event)
-            self.trips.enter_on_event(event)
+            self.entries.enter_on_event(event)
         for name, change in changes:
-            self.trips.enter_on_segment(name, change)
+            self.entries.enter_on_segment(name, change)
             said = "Segment Entered" if change == "entered" else "Segment Left"
             if said in self.book.listened:
                 happened = f"{self.life.id}/{said}/{name}/{self.now}"
@@ -254,10 +262,10 @@ class Tick:
         if not event.emitted:
             self._know(event)
         self.life.log.append((event, self.now))
-        self._visit(event)
+        self.visits.happen(event)
         if event.name in self.life.workspace.conversions:
-            self._buy(event, _products(event.properties))
-        self._redeem(event)
+            self._buy(event, products(event.properties))
+        self.promises.redeem(event)
         self._react(event)
 
     def _know(self, event: Event) -> None:
@@ -281,51 +289,10 @@ class Tick:
                 life.traits.pop(name, None)
                 life.traits_at[name] = event.at
 
-    def _visit(self, event: Event) -> None:
-        """The customer's own client's activity makes the session."""
-        life, space = self.life, self.life.workspace
-        if life.session is not None and rules.session_end(life) <= self.now:
-            self._end_session(life)
-        if event.emitted:
-            return
-        converts = event.name in space.conversions
-        fresh = event.at > self.now - space.session_ms
-        active = fresh and event.live and event.kind in ("track", "page", "screen")
-        if active and life.session is None:
-            life.sessions += 1
-            life.session = Visit(life.sessions, self.now, self.now)
-            if "Session Started" in self.book.listened:
-                started = f"{life.id}/Session Started/{life.sessions}"
-                self.emit(started, "Session Started", {"number": life.sessions}, self.now)
-        visit = life.session
-        if visit is None or not fresh:
-            return
-        if active:
-            visit.last_at = self.now
-            visit.events += 1
-            if not converts:
-                visit.views += event.name == "Product Viewed"
-                visit.carts += event.name in space.cart
-                visit.checkout = visit.checkout or event.name in space.checkout
-        if converts:
-            visit.orders += 1
-            visit.checkout = False
-
-    def _end_session(self, life: Life) -> None:
-        visit, life.session = life.session, None
-        assert visit is not None
-        if "Session Ended" in self.book.listened:
-            ended_at = visit.last_at + life.workspace.session_ms
-            # What it says of the session is not looked at; that it is said, once, is.
-            self.emit(f"{life.id}/Session Ended/{visit.number}", "Session Ended", {}, ended_at)
-        for offer in life.offers:
-            offer.open_as = ""
-
     def _buy(self, event: Event, products: tuple[str, ...]) -> None:
         life = self.life
         if event.emitted:
             return
-        life.conversions.append((event.at, self.now, products))
         bought = any(
             isinstance(one, plan.Suppression) and one.rule == "bought"
             for one in self.book.today.policies
@@ -336,18 +303,6 @@ class Tick:
         for offer in list(life.offers) if bought else ():
             if set(offer.about) & set(products):
                 self.end_offer(offer, "bought")
-
-    def _redeem(self, event: Event) -> None:
-        by_name = {
-            message.incentive.name: message.incentive.redeemed_by
-            for message in self.book.today.messages
-            if message.incentive is not None
-        }
-        code = event.properties.get("coupon")
-        for one in self.life.grants:
-            if one.alive(self.now):
-                named = event.name in by_name.get(one.name, ())
-                one.redeemed = one.code == code if one.code else named
 
     def _listen(self, event: Event) -> None:
         """Derived events: silences start, start again, and are broken."""
@@ -370,7 +325,7 @@ class Tick:
     def cancel(self, line: Line, reason: str) -> None:
         """A queued send is withdrawn; its incentive dies with it."""
         line.state = "cancelled"
-        self._revoke(line.id)
+        self.promises.take_back(line.id)
         self.out.effects.append(("withdraw", line.id))
         self.out.notes.append(("ended", line.id, reason))
 
@@ -380,10 +335,6 @@ class Tick:
         if offer.open_as:
             self.out.effects.append(("withdraw", offer.open_as))
         self.out.notes.append(("ended", offer.id, reason))
-
-    def _revoke(self, source: str) -> None:
-        grants = self.life.grants
-        self.life.grants = [g for g in grants if g.source != source or g.redeemed]
 
     def _cancel_forbidden(self) -> None:
         for line in self.life.lines:
@@ -408,7 +359,7 @@ class Tick:
                 line.state = "queued"
             case "failed" if line.state in ("queued", "claimed", "accepted", "unknown"):
                 self._move(line, "failed")
-                self._revoke(line.id)
+                self.promises.take_back(line.id)
                 return line
             case "bounced":
                 self.life.unreachable[line.channel] = self.life.address(line.channel)
@@ -435,166 +386,3 @@ class Tick:
                 self.end_offer(offer, outcome)
             elif outcome == "dismissed":
                 offer.open_as = ""
-
-    # ── the arbiter ──
-
-    def case(self, wish: Wish) -> rules.Case | None:
-        """A wish as the arbiter sees it; None where its run is over."""
-        run = self.life.run(wish.run)
-        if run is None:
-            return None
-        journey = self.book.journey(run.program, run.journey)
-        message = self.book.message(run.program, wish.message)
-        if journey is None or message is None:
-            return None
-        return rules.Case(self.view, self.book.today, message, journey, run, wish)
-
-    def _decide(self) -> None:
-        """Hear what is due, the most relevant first; what waits for a known time waits for it."""
-        timed = ("quiet_hours", "retry")
-        cases = [
-            case
-            for wish in self.life.wishes
-            if wish.retry_at <= self.now or wish.reason not in timed
-            if (case := self.case(wish)) is not None
-        ]
-        answers: list[tuple[rules.Case, rules.Judgement]] = []
-        for case in sorted(cases, key=rules.relevance):
-            wish = case.wish
-            judgement = rules.judge(case, self.trips.channels(case))
-            if self._not_yet(wish) and judgement.outcome != "admitted":
-                if judgement.reason == wish.reason:
-                    wish.retry_at = judgement.until  # what it waits for may have moved
-                continue
-            if judgement.outcome == "held":
-                if wish.reason != judgement.reason:
-                    self._consider(case, judgement, "")
-                wish.retry_at, wish.reason = judgement.until, judgement.reason
-                continue
-            send_id = f"{wish.id}~{len(wish.tried)}" if wish.tried else wish.id
-            if judgement.outcome == "admitted":
-                self._admit(case, judgement.channel, send_id)
-            self._consider(case, judgement, send_id)
-            self.life.wishes.remove(wish)
-            answers.append((case, judgement))
-        for case, judgement in answers:
-            self.trips.answered(case, judgement)
-
-    def _not_yet(self, wish: Wish) -> bool:
-        """Whether a held message need not be heard again now.
-
-        That it may leave must never be missed; that another reason would hold or deny it is
-        said at its instant at the latest. When a rule's own condition ends the auditor does not
-        compute: it believes the host which of these it looked at, and judges what it said.
-        """
-        waits = wish.retry_at > self.now or wish.reason == "suppressed"
-        return waits and wish.expires_at > self.now and wish.id not in self.looked_at
-
-    def _consider(self, case: rules.Case, judgement: rules.Judgement, send_id: str) -> None:
-        send = send_id if judgement.outcome == "admitted" else ""
-        self.out.notes.append(
-            (
-                "considered",
-                case.wish.id,
-                judgement.outcome,
-                judgement.channel,
-                judgement.reason,
-                judgement.until,
-                judgement.checks,
-                send,
-            )
-        )
-
-    def _admit(self, case: rules.Case, channel: str, send_id: str) -> None:
-        self._write(case, channel, send_id, "queued")
-        self.out.effects.append(
-            (
-                "send",
-                send_id,
-                case.message.name,
-                channel,
-                self.life.address(channel),
-                case.run.program,
-                case.wish.expires_at,
-                case.message.purpose,
-            )
-        )
-
-    def _write(self, case: rules.Case, channel: str, send_id: str, state: str) -> None:
-        life, wish, message = self.life, case.wish, case.message
-        life.lines.append(
-            Line(
-                id=send_id,
-                message=message.name,
-                channel=channel,
-                journey=case.journey.name,
-                run=wish.run,
-                step=wish.step,
-                at=self.now,
-                session=life.session.number if life.session else 0,
-                state=state,
-                tags=message.tags,
-                placement=wish.placement,
-                about=wish.about,
-                since=wish.since,
-                expires_at=wish.expires_at,
-                tried=wish.tried,
-            )
-        )
-        given = message.incentive
-        if given is not None and all(one.source != send_id for one in life.grants):
-            end = self.now + given.lasts_ms
-            life.grants.append(
-                Promise(
-                    given.name,
-                    given.group,
-                    given.worth,
-                    send_id,
-                    case.journey.name,
-                    self.now,
-                    end,
-                    given.code,
-                )
-            )
-
-    # ── placements ──
-
-    def _standing(self, placement: str) -> list[rules.Case]:
-        offers = [one for one in self.life.offers if one.placement == placement]
-        return sorted((c for c in map(self.case, offers) if c), key=rules.relevance)
-
-    def _answer_one(self, case: rules.Case, question: str, taken: str) -> str:
-        offer, life = case.wish, self.life
-        number = life.session.number if life.session else 0
-        send_id = offer.open_as or f"{offer.id}@{number}"
-        again = life.line(send_id) is not None
-        if taken:
-            checks = (("priority", "deny"),)
-            judgement = rules.Judgement("denied", offer.channel, "outranked", NEVER, checks)
-            offer.open_as = ""
-        else:
-            judgement = rules.judge(case, (offer.channel,), again)
-        self._consider(case, judgement, send_id)
-        if judgement.outcome != "admitted":
-            if again:
-                offer.open_as = ""
-            return ""
-        if not again:
-            self._write(case, offer.channel, send_id, "shown")
-        offer.open_as = offer.shown_as = send_id
-        self.out.effects.append(
-            ("show", send_id, offer.message, offer.placement, question, offer.expires_at, again)
-        )
-        return offer.id
-
-
-def _products(properties: Record) -> tuple[str, ...]:
-    """The product ids that a conversion names."""
-    listed = properties.get("products")
-    found = (
-        [one.get("product_id") for one in listed if isinstance(one, dict)]
-        if isinstance(listed, list | tuple)
-        else []
-    )
-    found.append(properties.get("product_id"))
-    return tuple(str(one) for one in found if isinstance(one, str | int) and one != "")

@@ -4,12 +4,11 @@ Written from design section 5 and `docs/concepts/semantics.md`. Nothing is skipp
 "can't have changed": every run is asked everything, every time.
 """
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from segue.kernel import plan
 from segue.kernel.inputs import Event
-from segue.kernel.values import Record, Value
+from segue.kernel.values import Value
 from segue.sim import auditor_calendar as calendar
 from segue.sim.auditor_calendar import NEVER
 from segue.sim.auditor_conditions import holds, value_of
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from segue.sim.auditor_tick import Tick
 
 _STEPS_MAX = 200
-_RUNS_MAX = 100
 
 
 class Trips:
@@ -32,122 +30,10 @@ class Trips:
         self.book = tick.book
         self.view = tick.view
         self.now = tick.now
-        self.due_entries_wait = False
 
-    def _see(self, run: Trip | None) -> None:
+    def see(self, run: Trip | None) -> None:
         self.view.entry = run.entry if run else {}
         self.view.vars = run.vars if run else {}
-
-    # ── entering ──
-
-    def enter_on_event(self, event: Event) -> None:
-        """The runs for which this event is the entry."""
-        for journey in self.book.today.journeys:
-            for entry in journey.entries:
-                if isinstance(entry, plan.OnEvent) and event.name in entry.events:
-                    self.try_to_enter(journey, entry, event.properties)
-
-    def enter_on_segment(self, segment: str, change: str) -> None:
-        """The runs for which this change of membership is the entry."""
-        event = self.view.event
-        for journey in self.book.today.journeys:
-            for entry in journey.entries:
-                if isinstance(entry, plan.OnSegment) and (entry.segment, entry.change) == (
-                    segment,
-                    change,
-                ):
-                    self.try_to_enter(journey, entry, event.properties if event else {})
-
-    def enter_on_time(self) -> None:
-        """The runs for which a date or a schedule has come, the earliest first."""
-        ripe = sorted((at, name) for name, at in self.life.scheduled.items() if at <= self.now)
-        for _, name in ripe:
-            del self.life.scheduled[name]
-            for own, journey, entry in self._timed():
-                if own == name:
-                    self.try_to_enter(journey, entry, {})
-
-    def _timed(self) -> Iterator[tuple[str, plan.Journey, plan.OnDate | plan.OnSchedule]]:
-        for journey in self.book.today.journeys:
-            for place, entry in enumerate(journey.entries):
-                if isinstance(entry, plan.OnDate | plan.OnSchedule):
-                    yield f"{journey.name}#{place}", journey, entry
-
-    def plan_ahead(self) -> None:
-        """When each date and schedule comes next."""
-        self.life.scheduled = {
-            name: at
-            for name, journey, entry in self._timed()
-            if journey.state == "live" and (at := self._next(entry)) < NEVER
-        }
-
-    def _next(self, entry: plan.OnDate | plan.OnSchedule) -> int:
-        zone, now = self.life.tz(), self.now
-        if isinstance(entry, plan.OnDate):
-            date = calendar.parse(self.life.traits.get(entry.trait), zone)
-            if date is None:
-                return NEVER
-            at = date + entry.offset_ms
-            if entry.at >= 0:
-                at = calendar.on(zone, calendar.day_of(zone, at), entry.at)
-            return at if at > now else NEVER
-        if entry.segment not in self.life.segments:
-            return NEVER
-        first = calendar.day_of(zone, now).toordinal()
-        for number in range(first, first + 63):
-            day = calendar.day_of(zone, now).fromordinal(number)
-            if entry.weekdays and day.isoweekday() not in entry.weekdays:
-                continue
-            if entry.days and day.day not in entry.days:
-                continue
-            if (at := calendar.on(zone, day, entry.at)) > now:
-                return at
-        return NEVER
-
-    def try_to_enter(self, journey: plan.Journey, entry: plan.Entry, properties: Record) -> None:
-        """Enter, unless the key has a live run already or a rule forbids it."""
-        self._see(None)
-        life = self.life
-        if not holds(entry.when, self.view) or journey.state != "live":
-            return
-        key = as_text(value_of(journey.key, self.view)) if journey.key else ""
-        mine = [run for run in life.runs if run.journey == journey.name]
-        if any(run.key == key for run in mine):
-            return
-        name = f"{journey.name}/{key}"
-        refusal = self._refusal(journey, name, len(mine))
-        if refusal:
-            self.tick.out.notes.append(("run", name, "refused", refusal))
-            return
-        count = life.entered.get(name, (0, 0))[0] + 1
-        life.entered[name] = (count, self.now)
-        run = Trip(
-            id=f"{life.id}/{name}/{count}",
-            journey=journey.name,
-            program=self.book.now,
-            key=key,
-            step=journey.start,
-            entered_at=self.now,
-            goal_until=self.now + journey.goal.within_ms if journey.goal else NEVER,
-            entry=properties,
-        )
-        life.runs.append(run)
-        self.tick.out.notes.append(("run", run.id, "entered", ""))
-        self._walk(journey, run, journey.start)
-
-    def _refusal(self, journey: plan.Journey, name: str, live: int) -> str:
-        before = self.life.entered.get(name)
-        again_at = before[1] + journey.reentry_ms if before else 0
-        if before is not None and (journey.reentry_ms < 0 or self.now < again_at):
-            return "reentry"
-        if live >= journey.runs_max or len(self.life.runs) >= _RUNS_MAX:
-            return "runs_max"
-        for policy in self.book.today.policies:
-            if isinstance(policy, plan.Exclusion) and journey.name in policy.journeys:
-                others = {run.journey for run in self.life.runs} - {journey.name}
-                if others & set(policy.journeys):
-                    return "excluded_journey"
-        return "" if holds(journey.when, self.view) else "journey_not_eligible"
 
     # ── watching ──
 
@@ -171,21 +57,21 @@ class Trips:
         match node:
             case plan.WaitUntil():
                 if self._met(node.watch, event):
-                    self._walk(journey, run, node.met)
+                    self.walk(journey, run, node.met)
                 elif due:
-                    self._walk(journey, run, node.timed_out)
+                    self.walk(journey, run, node.timed_out)
             case plan.Wait() | plan.WaitWindow() | plan.WaitDate():
                 if due:
-                    self._walk(journey, run, node.next)
+                    self.walk(journey, run, node.next)
             case plan.Adapt():
                 if due:
-                    self._walk(journey, run, node.otherwise)
+                    self.walk(journey, run, node.otherwise)
             case _:
                 pass
 
     def _left(self, journey: plan.Journey, run: Trip, event: Event | None) -> bool:
         """Whether an exit or the goal ends the run now."""
-        self._see(run)
+        self.see(run)
         goal = journey.goal
         in_time = goal is not None and not run.reached and self.now <= run.goal_until
         if goal is not None and in_time and self._met(goal.watch, event):
@@ -215,10 +101,7 @@ class Trips:
         return held[-1] if held else None
 
     def _moved_up(self, journey: plan.Journey, run: Trip) -> bool:
-        node = _node(journey, run.step)
-        if isinstance(node, plan.Adapt) and (way := self._strongest(node)) is not None:
-            self._walk(journey, run, node.ways[way].next)
-            return True
+        """The outermost branch first: no weaker path is begun where a stronger one holds."""
         for place in journey.within.get(run.step, ()):
             branch = _node(journey, place.adapt)
             assert isinstance(branch, plan.Adapt)
@@ -230,9 +113,42 @@ class Trips:
             inside = {s for s, placed in journey.within.items() if place.adapt in _names(placed)}
             self.withdraw(run.id, inside, "stronger_path")
             self.tick.out.notes.append(("run", run.id, "moved", "stronger_path"))
-            self._walk(journey, run, branch.ways[way].next)
+            self.walk(journey, run, branch.ways[way].next)
+            return True
+        node = _node(journey, run.step)
+        if isinstance(node, plan.Adapt) and (way := self._strongest(node)) is not None:
+            self.walk(journey, run, node.ways[way].next)
             return True
         return False
+
+    def carry_over(self) -> None:
+        """A new program is in force: what was decided becomes of the runs of older ones."""
+        for run in list(self.life.runs):
+            mode = self.book.modes.get(run.journey, "drain")
+            if run.program == self.book.now or mode == "drain":
+                continue
+            self.tick.met[f"runs that {mode} at publishing"] += 1
+            journey = self.book.journey(self.book.now, run.journey)
+            if mode == "exit":
+                self._finish(run, "published")
+            elif journey is None:
+                self._finish(run, "step_gone")
+            else:
+                self._migrate(journey, run)
+
+    def _migrate(self, journey: plan.Journey, run: Trip) -> None:
+        """By step id; one that has become another kind of step is taken anew."""
+        older = self.book.journey(run.program, run.journey)
+        assert older is not None
+        steps = {node.id for node in journey.steps}
+        if not {run.step, run.lingers_to or run.step} <= steps:
+            self._finish(run, "step_gone")
+            return
+        run.program = self.book.now
+        kinds = {type(_node(one, run.step)) for one in (older, journey)}
+        if run.lingers_to is None and len(kinds) > 1:
+            self.withdraw(run.id, {run.step}, "published")
+            self.walk(journey, run, run.step)
 
     # ── lingering and ending ──
 
@@ -268,7 +184,7 @@ class Trips:
             if not self._open(run):
                 self._finish(run, "completed")
         elif not self._offer_stands(journey, run, onward):
-            self._walk(journey, run, onward)
+            self.walk(journey, run, onward)
 
     def _finish(self, run: Trip, reason: str) -> None:
         if reason != "completed":
@@ -291,7 +207,7 @@ class Trips:
 
     # ── walking ──
 
-    def _walk(self, journey: plan.Journey, run: Trip, start: str) -> None:
+    def walk(self, journey: plan.Journey, run: Trip, start: str) -> None:
         run.due_at, run.lingers_to = NEVER, None
         at: str | None = start
         for _ in range(_STEPS_MAX):
@@ -312,7 +228,7 @@ class Trips:
 
     def _take(self, journey: plan.Journey, run: Trip, node: plan.Node) -> str | None:
         """Do one step: the next, or None to stand here."""
-        self._see(run)
+        self.see(run)
         match node:
             case plan.Send():
                 self._wish(run, node.message)
@@ -440,7 +356,7 @@ class Trips:
         )
 
     def _about(self, run: Trip, message: plan.Message) -> tuple[str, ...]:
-        self._see(run)
+        self.see(run)
         value = value_of(message.about, self.view) if message.about else None
         listed = value if isinstance(value, list | tuple) else [value]
         return tuple(text for text in map(as_text, listed) if text)
@@ -463,12 +379,12 @@ class Trips:
         """The most valuable option that the guardrails admit now; nothing is one."""
         open_options: list[tuple[float, int, plan.Option]] = []
         for index, option in enumerate(node.options):
-            self._see(run)
+            self.see(run)
             value = value_of(option.value, self.view) if option.value else 0.0
             worth = float(value) if isinstance(value, int | float) else 0.0
             if option.message:
                 trial = self._made(run, option.message, option.name)
-                case = self.tick.case(trial) if trial else None
+                case = self.tick.hearing.case(trial) if trial else None
                 if case is None or judge(case, option.channels).outcome != "admitted":
                     continue
             open_options.append((-worth, index, option))
@@ -505,17 +421,17 @@ class Trips:
         match _node(journey, run.step):
             case plan.Choose(options=options):
                 onward = next((o.next for o in options if o.name == wish.option), plan.END)
-                self._walk(journey, run, onward)
+                self.walk(journey, run, onward)
             case plan.Send(next=onward, otherwise=otherwise, retry_ms=retry_ms):
                 if judgement.outcome == "admitted" or otherwise == "skip":
-                    self._walk(journey, run, onward)
+                    self.walk(journey, run, onward)
                 elif otherwise == "exit":
                     self._finish(run, "denied")
                 elif self.now + retry_ms < wish.expires_at:
                     wish.retry_at, wish.reason = self.now + retry_ms, "retry"
                     self.life.wishes.append(wish)
                 else:
-                    self._walk(journey, run, onward)
+                    self.walk(journey, run, onward)
             case _:
                 pass
 

@@ -115,6 +115,7 @@ def _kept(one: Saved) -> Kept:
         events=tuple(event for event, _ in one.events),
         effects=tuple(effect for effect, _ in one.effects),
         notes=tuple(note for _, _, notes in one.traces for note in notes),
+        moves=tuple(one.moves),
     )
 
 

@@ -15,7 +15,8 @@ from segue.hosts.engine import Engine
 from segue.kernel.inputs import Consented, Event
 from segue.kernel.values import Instant, Record
 from segue.sim.auditor import Violation
-from segue.sim.plans import HOUR, MINUTE, PRODUCTS, Programs
+from segue.sim.plans import Programs
+from segue.sim.plans_conditions import HOUR, MINUTE, PRODUCTS
 from segue.sim.world import TABLES, no_patterns
 from segue.stores.ports import Store
 

@@ -64,7 +64,7 @@ def check(one: Script) -> tuple[Played | None, str]:
     """Play and audit a script; the violation as text, empty where every promise held."""
     try:
         played = play(one)
-        found = audit(played.tape, KNOWN_ZONES)
+        found = audit(played.tape, KNOWN_ZONES, played.counts)
     except Exception:  # noqa: BLE001 - rule 2
         return None, "raised\n" + traceback.format_exc(limit=-6)
     return played, str(found) if found else ""

@@ -10,23 +10,27 @@ Rule 3: half of the worlds lie around a change of clocks in one of their zones.
 from dataclasses import dataclass
 from functools import cache
 from random import Random
-from typing import Literal as OneOf
+from typing import Literal as OneOf, TypeAlias
 
+from segue.hosts.publishing import Mode
 from segue.kernel.inputs import Asked, Called, Consented, Event, Reported
 from segue.kernel.plan import Plan
 from segue.kernel.values import Instant, Record
 from segue.sim.behaviour import Behaviour, load, session
 from segue.sim.limits import VISIT_DEEDS_MAX
-from segue.sim.plans import DAY, HOUR, MINUTE, PLACEMENTS, PRODUCTS, TOPICS, ZONES, Programs
+from segue.sim.plans import Programs
+from segue.sim.plans_conditions import DAY, HOUR, MINUTE, PLACEMENTS, POOLS, PRODUCTS, TOPICS, ZONES
 from segue.sim.tape import Given
 
-STARTS = (
-    1_711_756_800_000,  # 2024-03-30, the day before Berlin's clocks go forward
-    1_730_505_600_000,  # 2024-11-02, the day before New York's go back
-    1_729_900_800_000,  # 2024-10-26, the day before Berlin's go back
-    1_712_275_200_000,  # 2024-04-05, the day before Lord Howe's go back by half an hour
-    1_710_028_800_000,  # 2024-03-10, the day New York's go forward
-)
+CHANGES = {
+    1_711_756_800_000: "Europe/Berlin",  # 2024-03-30, the day before its clocks go forward
+    1_730_505_600_000: "America/New_York",  # 2024-11-02, the day before they go back
+    1_729_900_800_000: "Europe/Berlin",  # 2024-10-26, the day before they go back
+    1_712_275_200_000: "Australia/Lord_Howe",  # 2024-04-05, before they go back by half an hour
+    1_710_028_800_000: "America/New_York",  # 2024-03-10, the day they go forward
+}
+"""Days before a change of clocks, and where it is."""
+STARTS = tuple(CHANGES)
 EAGERNESS = 8.0
 """How much likelier than real ones simulated visits lead to a cart and an order."""
 POISON = 1 << 80
@@ -53,10 +57,20 @@ class Fault:
 
 @dataclass(frozen=True)
 class Publish:
-    """The next program comes into force."""
+    """The next program comes into force; `modes` says what becomes of runs, by journey."""
 
     at: int
     version: int
+    modes: tuple[tuple[str, Mode], ...] = ()
+
+
+@dataclass(frozen=True)
+class Fill:
+    """Codes come into a coupon pool."""
+
+    at: int
+    pool: str
+    codes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -66,13 +80,16 @@ class Look:
     at: int
 
 
+Line: TypeAlias = Say | Fault | Publish | Look | Fill
+
+
 @dataclass(frozen=True)
 class Script:
     """A whole world, before it runs."""
 
     seed: int
     plans: tuple[Plan, ...]
-    lines: tuple[Say | Fault | Publish | Look, ...]
+    lines: tuple[Line, ...]
     start: int
     end: int
     mood: int
@@ -92,11 +109,13 @@ class _Writer:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.chance = Random(seed)  # noqa: S311 - a seeded world
+        self.more = Random(f"more/{seed}")  # noqa: S311 - what was added later, so that
+        # a seed that once found a bug keeps most of its world
         self.size = self.chance.choice((1, 1, 2, 2, 3))
         self.start = self._start()
         self.days = self.chance.choice((1, 2, 4))
         self.count = 0
-        self.lines: list[Say | Fault | Publish | Look] = []
+        self.lines: list[Line] = []
 
     def _start(self) -> int:
         chance = self.chance
@@ -106,15 +125,18 @@ class _Writer:
 
     def write(self) -> Script:
         chance = self.chance
-        programs = Programs(chance, self.size)
-        plans = [programs.draw()]
+        programs = Programs(chance, self.size, self.more)
+        plans = [programs.draw(CHANGES.get(self.start // DAY * DAY, ""))]
         for n in range(chance.randint(2, 3 + self.size)):
             self._customer(n)
         end = max((line.at for line in self.lines), default=self.start) + HOUR
         if chance.random() < 0.35:
-            plans.append(programs.revise(plans[0]))
-            self.lines.append(Publish(chance.randint(self.start, end), 1))
+            self._publish(programs, plans, chance.randint(self.start, end))
+        elif self.more.random() < 0.4:
+            self._publish(programs, plans, self.start + self.more.randrange(DAY))
         self._travel()
+        self._collide(end)
+        self._fill(end)
         self._faults(end)
         for _ in range(3):
             self.lines.append(Look(chance.randint(self.start, end)))
@@ -127,6 +149,14 @@ class _Writer:
             end=end + chance.choice((HOUR, 3 * DAY)),
             mood=chance.choice((0, 10, 40)),
         )
+
+    def _publish(self, programs: Programs, plans: list[Plan], at: int) -> None:
+        """A revised program, mostly while somebody is in the middle of something."""
+        says = [line.at for line in self.lines if isinstance(line, Say)]
+        if says and self.more.random() < 0.7:
+            at = self.more.choice(says) + self.more.choice((1, MINUTE, 10 * MINUTE))
+        plans.append(programs.revise(plans[0]))
+        self.lines.append(Publish(at, 1, programs.modes()))
 
     # ── customers ──
 
@@ -152,6 +182,8 @@ class _Writer:
         known = bool(user) and chance.random() < 0.4
         if known:
             self._identify(self.start + chance.randrange(HOUR), user, "")
+        if self.more.random() < 0.6:
+            self._reachable(n, user)
         for visit in range(chance.randint(2, 5)):
             device = f"a{n}.{chance.randint(0, 1)}" if chance.random() < 0.9 else "shared"
             at = self.start + chance.randrange(max(self.days * DAY, 1))
@@ -187,6 +219,21 @@ class _Writer:
         )
         self._say(at, given)
 
+    def _reachable(self, n: int, user: str) -> None:
+        """Somebody whom messages reach on every channel, from early on, known or not."""
+        at = self.start + self.more.randrange(HOUR)
+        traits: Record = {
+            "email": f"{n}@example.org",
+            "phone": f"+49301234{n}",
+            "push_token": f"token-{n}",
+            "renewal": at + self.more.randrange(2 * DAY),
+        }
+        known = user if self.more.random() < 0.7 else ""
+        given = self._event(
+            "Profile Identified", at, known, f"a{n}.0", kind="identify", traits=traits
+        )
+        self._say(at, given)
+
     def _visit(self, at: int, user: str, device: str, *, known: bool, signs_in: bool) -> None:
         chance = self.chance
         names = {
@@ -209,6 +256,8 @@ class _Writer:
             properties = self._product()
             if deed.act == "purchase" and chance.random() < 0.3:
                 properties = {"products": [properties], "coupon": f"SAVE{chance.randint(0, 3)}"}
+                if self.more.random() < 0.5:
+                    properties["coupon"] = f"{self.more.choice(POOLS)}-{self.more.randrange(4)}"
             own = {"context": {"timezone": chance.choice(ZONES)}} if chance.random() < 0.05 else {}
             as_user = user if known and chance.random() < 0.8 else ""
             live = chance.random() < 0.9
@@ -219,6 +268,11 @@ class _Writer:
                 ),
             )
             self._besides(at, as_user, device)
+            if self.more.random() < 0.15:
+                name = self.more.choice(("Products Searched", "Product Removed"))
+                later = at + self.more.randrange(1, 9_000)
+                properties = {"price": self.more.choice((10, 49.5))}
+                self._say(later, self._event(name, later, as_user, device, properties=properties))
 
     def _besides(self, at: int, user: str, device: str) -> None:
         """What a page does besides: asks its placements, starts a checkout, reads help."""
@@ -304,6 +358,34 @@ class _Writer:
             "Product Viewed", at, "u0", "", properties={"price": POISON, "poison": True}
         )
 
+    # ── the worst moments ──
+
+    def _collide(self, end: int) -> None:
+        """Two turn out to be one just after something was said, or a program published."""
+        more = self.more
+        says = [line.at for line in self.lines if isinstance(line, Say)]
+        published = [line.at for line in self.lines if isinstance(line, Publish)]
+        for _ in range(more.choice((0, 1, 2, 3)) if says else 0):
+            at = more.choice(published if published and more.random() < 0.5 else says)
+            at = min(at + more.choice((0, 1, 1_000, 4 * MINUTE, HOUR)), end)
+            user = f"u{more.randint(0, 2)}"
+            other = more.choice((f"u{more.randint(0, 3)}", f"a{more.randint(0, 3)}.0", "shared"))
+            alias = self._event(
+                "Profile Aliased", at, user, "", kind="alias", properties={"previousId": other}
+            )
+            self._say(at, alias)
+
+    def _fill(self, end: int) -> None:
+        """Two pools of few codes; one is filled up later, with a code that it has already."""
+        more = self.more
+        for pool in POOLS:
+            count = more.choice((0, 1, 2, 4, 8))
+            codes = tuple(f"{pool}-{n}" for n in range(count))
+            self.lines.append(Fill(self.start, pool, codes))
+            if more.random() < 0.5:
+                later = tuple(f"{pool}-{n}" for n in range(max(count - 1, 0), count + 3))
+                self.lines.append(Fill(more.randint(self.start, end), pool, later))
+
     # ── faults ──
 
     def _faults(self, end: int) -> None:
@@ -333,4 +415,4 @@ def _skewed(given: tuple[Given, ...], chance: Random) -> tuple[Given, ...]:
     )
 
 
-__all__ = ["Fault", "Look", "Publish", "Reported", "Say", "Script", "script"]
+__all__ = ["Fault", "Fill", "Line", "Look", "Publish", "Reported", "Say", "Script", "script"]

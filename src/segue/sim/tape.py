@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from segue.kernel.effects import Effect
+from segue.kernel.effects import CouponMove, Effect
 from segue.kernel.inputs import Asked, Called, Consented, Event, Reported
 from segue.kernel.plan import Plan
 from segue.kernel.trace import Note
@@ -33,14 +33,24 @@ class Kept(msgspec.Struct, frozen=True):
     events: tuple[Event, ...]
     effects: tuple[Effect, ...]
     notes: tuple[Note, ...]
+    moves: tuple[CouponMove, ...] = ()
 
 
 class Published(msgspec.Struct, frozen=True):
-    """A program came into force."""
+    """A program came into force; `modes` says what becomes of the runs of older ones."""
 
     at: int
     name: str
     plan: Plan
+    modes: dict[str, str] = {}
+
+
+class Filled(msgspec.Struct, frozen=True):
+    """Codes were imported into a coupon pool."""
+
+    at: int
+    pool: str
+    codes: tuple[str, ...]
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -102,9 +112,11 @@ class Ended(msgspec.Struct, frozen=True):
     log: tuple[tuple[str, str], ...]
     """(event id, profile) of each accepted event, emitted ones aside."""
     open_sends: tuple[str, ...]
+    pools: dict[str, tuple[int, int]] = {}
+    """Of each coupon pool: how many codes are free, and how many are handed out."""
 
 
-Entry: TypeAlias = Published | Committed | Claimed | Handed | Down | Told | Looked | Ended
+Entry: TypeAlias = Published | Filled | Committed | Claimed | Handed | Down | Told | Looked | Ended
 
 
 class Tape(msgspec.Struct):

@@ -17,11 +17,12 @@ from typing import cast
 
 import msgspec
 
-from segue.errors import StoreUnavailable
+from segue.errors import StepsVanished, StoreUnavailable
 from segue.hosts.arrivals import Answer, Arrival
 from segue.hosts.batch import Docket
 from segue.hosts.engine import Engine
 from segue.hosts.ports import Delivery
+from segue.hosts.publishing import Mode
 from segue.hosts.quick import QuickStore
 from segue.hosts.verdicts import judge, lost, not_after
 from segue.hosts.zones import Zones
@@ -32,9 +33,9 @@ from segue.kernel.program import Program
 from segue.kernel.values import Instant, ProfileId
 from segue.sim.faults import Crashed, FaultyStore, LyingProvider, Recorder, TapedDesk
 from segue.sim.limits import RECOVERIES_MAX
-from segue.sim.plans import DAY, ZONES
-from segue.sim.seeds import Fault, Look, Publish, Say, Script
-from segue.sim.tape import Down, Ended, Given, Looked, Published, Tape, Told
+from segue.sim.plans_conditions import DAY, ZONES
+from segue.sim.seeds import Fault, Fill, Line, Look, Publish, Say, Script
+from segue.sim.tape import Down, Ended, Filled, Given, Looked, Published, Tape, Told
 from segue.stores.ports import Store
 
 KNOWN_ZONES = frozenset((*ZONES, "UTC"))
@@ -166,6 +167,7 @@ class World:
                 at=self.recorder.now,
                 log=tuple((one.event.id, one.profile) for one in log if not one.event.emitted),
                 open_sends=tuple(row.id for row in rows if not_after(row.effect) <= end),
+                pools={one.pool: (one.free, one.handed) for one in self.inner.coupon_pools()},
             )
         )
         self.counts["events accepted"] = sum(not line.event.emitted for line in log)
@@ -175,13 +177,19 @@ class World:
             digest.update(row)
         return Played(self.tape, digest.hexdigest(), self.counts, tuple(self.story))
 
-    def _line(self, line: Say | Fault | Publish | Look) -> None:
+    def _line(self, line: Line) -> None:
         match line:
             case Say():
                 self._say(line)
+            case Fill(pool=pool, codes=codes):
+                self.inner.add_coupons(pool, codes, Instant(self.recorder.now))
+                self.tape.entries.append(Filled(self.recorder.now, pool, codes))
+                self._tell(f"{len(codes)} codes come into {pool}")
             case Publish(version=version):
                 if version < len(self.script.plans):
-                    self._publish(version)
+                    if self.store.full:
+                        self._disk_is_free()
+                    self._until_done(partial(self._publish, version, dict(line.modes)))
                     if self.script.seed % 2:
                         self._until_done(self._adopt)
                     self.counts["programs published mid-flight"] += 1
@@ -197,13 +205,22 @@ class World:
             case Fault(kind=kind):
                 self.store.armed.append(kind)
 
-    def _publish(self, version: int) -> None:
+    def _publish(self, version: int, modes: dict[str, Mode] | None = None) -> None:
         plan = self.script.plans[version]
         body = msgspec.json.encode(plan)
         name = blake2b(body, digest_size=8).hexdigest()
-        self.host.publish(name, body)
-        self.tape.entries.append(Published(self.recorder.now, name, plan))
-        self._tell(f"program {name} is in force")
+        self.recorder.docket = Docket()  # what a program is published with answers nobody
+        try:
+            self.host.publish(name, body, modes)
+        except StepsVanished:
+            # Whoever publishes is told where runs would be lost, and decides anew.
+            self.counts["publishing refused: steps vanished"] += 1
+            self._tell("publishing is refused: steps vanished")
+            instead: Mode = "exit" if self.script.seed % 4 < 2 else "drain"
+            modes = dict.fromkeys(modes or {}, instead)
+            self.host.publish(name, body, modes)
+        self.tape.entries.append(Published(self.recorder.now, name, plan, {**(modes or {})}))
+        self._tell(f"program {name} is in force{f', {modes}' if modes else ''}")
 
     def _say(self, line: Say) -> None:
         """A client's request: fed, answered, or to be sent again."""

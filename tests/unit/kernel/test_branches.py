@@ -96,6 +96,46 @@ def test_an_adaptive_branch_in_which_nothing_holds_times_out() -> None:
     assert ana.story == ["j entered", "j ended completed"]
 
 
+def test_what_makes_an_outer_way_stronger_begins_no_inner_path_of_the_weaker_one() -> None:
+    views = Path("session", ("views",))
+    outer = plan.Adapt(
+        id="outer",
+        ways=(
+            plan.Way(name="weak", when=at_least(views, 1), next="inner"),
+            plan.Way(name="strong", when=at_least(views, 3), next="big"),
+        ),
+        timeout_ms=Millis(HOUR),
+        otherwise="none",
+    )
+    inner = plan.Adapt(
+        id="inner",
+        ways=(plan.Way(name="deeper", when=at_least(views, 3), next="mail"),),
+        timeout_ms=Millis(HOUR),
+        otherwise="none",
+    )
+    weak = (plan.Placed("outer", 0),)
+    made = journey(
+        "j",
+        outer,
+        inner,
+        send("mail", "hello"),
+        show("big", "big"),
+        plan.End(id="none"),
+        within={
+            "inner": weak,
+            "mail": (*weak, plan.Placed("inner", 0)),
+            "big": (plan.Placed("outer", 1),),
+        },
+    )
+    ana = Customer(program(made, messages=(HELLO, BIG)))
+    ana.does("Started")
+    ana.does("Product Viewed")
+    ana.does("Product Viewed")
+    ana.does("Product Viewed")
+    assert ana.sent == []
+    assert [s.message for s in ana.asks()] == ["big"]
+
+
 def test_a_run_lingers_while_its_offer_stands_and_an_exit_still_takes_it_back() -> None:
     ana = Customer(program(adaptive(), messages=(BANNER, BIG)))
     ana.does("Started")

@@ -22,6 +22,7 @@ from tests.unit.kernel.customers import (
     program,
     prop,
     send,
+    show,
     trait,
     wait,
 )
@@ -332,6 +333,44 @@ def test_migrating_to_a_journey_without_the_step_ends_the_run_and_names_it() -> 
     ana.say(Adopted(history=(), runs={"j": "migrate"}))
     assert ana.all(RunChanged)[-1].reason == "step_gone"
     assert ana.all(RunChanged)[-1].detail == "w"
+
+
+def test_a_step_that_has_become_one_of_another_kind_is_taken_anew_by_a_run_that_migrates() -> None:
+    old = program(journey("j", wait("w", HOUR, plan.END)))
+    ana = Customer(old)
+    ana.does("Started")
+    ana.program = program(
+        journey("j", send("w", "hello")), messages=(HELLO,), name="p2", older=(("p1", old.plan),)
+    )
+    ana.say(Adopted(history=(), runs={"j": "migrate"}))
+    assert ana.sent == ["hello/email"]
+    ana.passes(2 * HOUR)
+    assert ana.profile.wake_at > ana.now
+
+
+def test_a_run_that_lingers_before_a_step_that_is_gone_ends_when_it_migrates() -> None:
+    banner = message("banner", "web")
+    branch = plan.Adapt(
+        id="a",
+        ways=(plan.Way(name="only", when=Literal(True), next="s"),),
+        timeout_ms=Millis(HOUR),
+        otherwise=plan.END,
+    )
+    inside = {"s": (plan.Placed("a", 0),)}
+    steps = (branch, show("s", "banner", then="w"), wait("w", HOUR, plan.END))
+    old = program(journey("j", *steps, within=inside), messages=(banner,))
+    ana = Customer(old)
+    ana.does("Started")
+    assert ana.profile.runs[0].lingers_to == "w"
+    ana.program = program(
+        journey("j", branch, show("s", "banner"), within=inside),
+        messages=(banner,),
+        name="p2",
+        older=(("p1", old.plan),),
+    )
+    ana.say(Adopted(history=(), runs={"j": "migrate"}))
+    assert ana.all(RunChanged)[-1].reason == "step_gone"
+    assert ana.profile.offers == []
 
 
 @pytest.mark.parametrize("goes_on", [True, False])
