@@ -17,7 +17,8 @@ import re2
 from starlette.applications import Starlette
 
 from segue import define
-from segue.channels.courier import Courier, is_simulated, render_show
+from segue.channels.courier import Courier, Keep, is_simulated, render_show
+from segue.channels.features import remarks
 from segue.channels.limits import AUDIENCE_ROWS_MAX
 from segue.channels.links import Links, Tracking
 from segue.channels.providers import build_courier
@@ -25,6 +26,7 @@ from segue.channels.receipts import READERS
 from segue.channels.secret import Secret, resolve
 from segue.channels.template import Templates
 from segue.connectors import segment
+from segue.define.contents import Remark
 from segue.errors import BadSetting, ChannelMisconfigured, NotHere, StoreInUse, WorkspaceWrong
 from segue.hosts.arrivals import Arrival
 from segue.hosts.clock import SystemClock
@@ -101,11 +103,11 @@ def in_memory() -> Generator[Store]:
 
 def read_workspace(folder: Path, *, history: define.History | None = None) -> define.Loaded:
     """Read and check a workspace, its time zones and its templates too."""
-    templates = Templates()
 
-    def content(_channel: str, field: str, text: str) -> str | None:
-        found = [each for each in templates.check(text, field) if each.level == "error"]
-        return f"line {found[0].line}: {found[0].message}" if found else None
+    def content(
+        channel: str, fields: Mapping[str, str], parts: Mapping[str, str]
+    ) -> Sequence[Remark]:
+        return remarks(channel, fields, Templates(parts))
 
     return define.load(folder, zones=zone_names(), content=content, history=history)
 
@@ -145,20 +147,27 @@ class Contents:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._plans: dict[str, Mapping[str, Message]] = {}
+        self._plans: dict[str, tuple[Mapping[str, Message], Templates]] = {}
 
     def __call__(self, program: str, name: str) -> Message | None:
-        messages = self._plans.get(program)
-        if messages is None:
-            messages = self._plans[program] = self._read(program)
-        return messages.get(name)
+        return self._plan(program)[0].get(name)
 
-    def _read(self, program: str) -> Mapping[str, Message]:
+    def templates(self, program: str) -> Templates:
+        """What renders this program's messages, with the parts that they name."""
+        return self._plan(program)[1]
+
+    def _plan(self, program: str) -> tuple[Mapping[str, Message], Templates]:
+        found = self._plans.get(program)
+        if found is None:
+            found = self._plans[program] = self._read(program)
+        return found
+
+    def _read(self, program: str) -> tuple[Mapping[str, Message], Templates]:
         body = self._store.program(program)
         if body is None:
-            return {}
+            return {}, Templates()
         plan = msgspec.json.decode(body, type=Plan)
-        return {message.name: message for message in plan.messages}
+        return {message.name: message for message in plan.messages}, Templates(plan.parts)
 
 
 # ── channels ────────────────────────────────────────────────────────────────────────
@@ -178,9 +187,11 @@ def courier(
     """Carries messages out, or keeps them all to be looked at."""
     channels = providers_of(settings) if settings.deliver == "live" else {}
     allowed = listed(settings.test_recipients)
+    contents = Contents(store)
     return build_courier(
         channels,
-        messages=Contents(store),
+        messages=contents,
+        templates=contents.templates,
         keep=store.keep,
         links=links,
         tracking=Tracking(clicks=settings.track_clicks, opens=settings.track_opens),
@@ -265,12 +276,17 @@ def receipts_of(settings: Settings, environment: Mapping[str, str]) -> dict[str,
 
 def sandbox(store: Store) -> Courier:
     """Keeps everything, sends nothing."""
-    return Courier(messages=Contents(store), keep=store.keep)
+    return _keeping(store, store.keep)
 
 
 def rehearsal(store: Store) -> Courier:
     """Renders everything, so that a template's error shows; keeps and sends nothing."""
-    return Courier(messages=Contents(store), keep=lambda _messages: None)
+    return _keeping(store, lambda _messages: None)
+
+
+def _keeping(store: Store, keep: Keep) -> Courier:
+    contents = Contents(store)
+    return Courier(messages=contents, templates=contents.templates, keep=keep)
 
 
 def _smtp(settings: Settings) -> dict[str, object]:
@@ -317,11 +333,13 @@ class Installation:
 
     def app(self, folder: Path | None = None) -> Starlette:
         """The application over this host; `folder` is the workspace that may be published."""
-        contents, templates = Contents(self.store), Templates()
+        contents = Contents(self.store)
 
         def render(program: str, show: Show) -> Mapping[str, str]:
             message = contents(program, show.message)
-            return {} if message is None else render_show(message, show, templates)
+            return (
+                {} if message is None else render_show(message, show, contents.templates(program))
+            )
 
         return server.create_app(
             self.host,

@@ -23,6 +23,7 @@ from segue.channels.courier import Courier
 from segue.channels.features import PROVIDERS
 from segue.channels.letter import Letter
 from segue.channels.login import text_of
+from segue.channels.markup import finished
 from segue.channels.providers import SETTINGS, build_line
 from segue.channels.secret import Secret
 from segue.channels.smtp import SmtpLine
@@ -458,7 +459,10 @@ def test_it_carries_every_field_of_its_channel(name: str) -> None:
         value = "zebra@shop.example" if field == "reply_to" else value
         named = field == "url" and channel == "webhook"
         address = "" if named else letter(name).address
-        fields = CONTENTS[channel] | {field: value}
+        value = (
+            "<mjml><mj-body><mj-raw>Zebra</mj-raw></mj-body></mjml>" if field == "mjml" else value
+        )
+        fields = finished(CONTENTS[channel] | {field: value})
         request = adapter.compose(letter(name, fields=fields, address=address))
         assert request != adapter.compose(letter(name)), f"{field} left no mark on the request"
 

@@ -3,7 +3,8 @@
 Rule 1: a synchronous door in front, one event loop in a thread of its own behind it.
 Rule 2: it never raises for what a provider, a template or an address did, and one letter's
     trouble never touches another's: every delivery has its own outcome.
-Rule 3: templates are rendered before anything is sent; one that fails is `unrenderable`.
+Rule 3: templates are rendered before anything is sent, an email's markup made ready after them;
+    what fails is `unrenderable`.
 Rule 4: a channel without a line, a recipient that test mode does not allow, and everything
     that was simulated goes to the sandbox, never out.
 """
@@ -26,17 +27,21 @@ from segue.channels.letter import (
     unrenderable,
 )
 from segue.channels.links import Link, Links, Tracking
+from segue.channels.markup import finished
 from segue.channels.template import Templates
 from segue.channels.wire import Wire
 from segue.errors import StoreUnavailable, Unrenderable
 from segue.hosts.ports import Delivery, Outcome
 from segue.kernel import effects
 from segue.kernel.plan import Channel, Message
-from segue.kernel.values import Record
+from segue.kernel.values import Instant, Record
 from segue.stores.ports import KeptMessage
 
 Messages = Callable[[str, str], Message | None]
 """A message by the program's name and its own; None where there is none."""
+
+Engines = Callable[[str], Templates]
+"""What renders a program's templates: each has parts of its own."""
 
 Keep = Callable[[Sequence[KeptMessage]], None]
 """`Store.keep`."""
@@ -51,7 +56,7 @@ class Courier:
         messages: Messages,
         keep: Keep,
         lines: Mapping[Channel, Line] | None = None,
-        templates: Templates | None = None,
+        templates: Engines | None = None,
         links: Links | None = None,
         tracking: Tracking | None = None,
         simulated: Callable[[Delivery], bool] | None = None,
@@ -60,14 +65,16 @@ class Courier:
         wire: Wire | None = None,
         letter_seconds: float = limits.LETTER_SECONDS_MAX,
     ) -> None:
-        """`superseded` tells of a change of an audience that a later one has taken back.
+        """`templates` gives the engine that a program's templates are rendered by.
+
+        `superseded` tells of a change of an audience that a later one has taken back.
 
         `allowed`, where given, is test mode: addresses or `@domains` that may be reached.
         """
         self._messages = messages
         self._keep = keep
         self._lines = dict(lines or {})
-        self._templates = templates or Templates()
+        self._templates = templates or _partless
         self._links = links
         self._tracking = tracking or Tracking()
         self._simulated = simulated or is_simulated
@@ -158,7 +165,8 @@ class Courier:
             "send_id": send.id,
         }
         try:
-            rendered = self._templates.render(fields, data, delivery.at)
+            engine = self._templates(send.program)
+            rendered = ready(fields, send.channel, engine, data, delivery.at)
         except Unrenderable as error:
             return unrenderable(f"message {message.name!r}, {send.channel}: {error}")
         return Letter(
@@ -322,6 +330,14 @@ def is_simulated(delivery: Delivery) -> bool:
     return False
 
 
+def ready(
+    fields: Mapping[str, str], channel: Channel, engine: Templates, data: Record, at: Instant
+) -> dict[str, str]:
+    """A channel's fields for one customer, as they leave. Raises `Unrenderable`."""
+    rendered = engine.render(fields, data, at)
+    return finished(rendered) if channel in ("email", sandbox.NAME) else rendered
+
+
 def render_show(
     message: Message, effect: effects.Show, templates: Templates | None = None
 ) -> dict[str, str]:
@@ -334,6 +350,10 @@ def render_show(
 
 
 _TEMPLATES = Templates()
+
+
+def _partless(_program: str) -> Templates:
+    return _TEMPLATES
 
 
 def _contents(message: Message, channel: Channel) -> dict[str, str] | None:

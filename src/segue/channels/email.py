@@ -26,8 +26,8 @@ from segue.channels.letter import Letter
 from segue.define.channels import CHANNELS
 from segue.errors import BadAddress, ChannelMisconfigured, Unsupported
 
-FIELDS = frozenset(CHANNELS["email"].takes)
-"""What the content of an email may hold."""
+FIELDS = frozenset(CHANNELS["email"].takes) - {"mjml"}
+"""What an email may hold when it travels: MJML has become HTML by then (`markup.py`)."""
 
 
 class Mailbox(msgspec.Struct, frozen=True):
@@ -237,6 +237,8 @@ _BLOCKS = frozenset(
     {"p", "div", "br", "tr", "table", "ul", "ol", "h1", "h2", "h3", "h4", "h5", "h6", "section"}
 )
 _HIDDEN = frozenset({"style", "script", "head", "title", "template"})
+_UNSEEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
+_VOID = frozenset({"br", "hr", "img", "input", "wbr"})
 
 
 class _Reader(html.parser.HTMLParser):
@@ -246,11 +248,18 @@ class _Reader(html.parser.HTMLParser):
         super().__init__(convert_charrefs=True)
         self.parts: list[str] = []
         self._hidden = 0
+        self._unseen: tuple[str, int] | None = None
+        """What is not shown: the element, and how many of its name stand in it."""
         self._links: list[tuple[str, int]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         known = dict(attrs)
-        if tag in _HIDDEN:
+        if self._unseen is not None:
+            name, inner = self._unseen
+            self._unseen = (name, inner + (tag == name))
+        elif _UNSEEN.search(known.get("style") or "") and tag not in _VOID:
+            self._unseen = (tag, 0)
+        elif tag in _HIDDEN:
             self._hidden += 1
         elif tag == "li":
             self.parts.append("\n- ")
@@ -264,7 +273,11 @@ class _Reader(html.parser.HTMLParser):
             self._links.append((known.get("href") or "", len(self.parts)))
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in _HIDDEN:
+        if self._unseen is not None:
+            name, inner = self._unseen
+            if tag == name:
+                self._unseen = (name, inner - 1) if inner else None
+        elif tag in _HIDDEN:
             self._hidden = max(0, self._hidden - 1)
         elif tag == "a" and self._links:
             address, since = self._links.pop()
@@ -275,7 +288,7 @@ class _Reader(html.parser.HTMLParser):
             self.parts.append("\n\n")
 
     def handle_data(self, data: str) -> None:
-        if not self._hidden:
+        if not self._hidden and self._unseen is None:
             self.parts.append(re.sub(r"\s+", " ", data))
 
 

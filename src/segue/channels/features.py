@@ -9,10 +9,12 @@ from collections.abc import Mapping
 
 import msgspec
 
-from segue.channels import sms
+from segue.channels import limits, sms
+from segue.channels.markup import check_email
 from segue.channels.template import Problem, Templates
 from segue.define.channels import CHANNELS
-from segue.kernel.plan import Channel, Message
+from segue.define.contents import NOBODYS, SEVERAL, WRONG, Remark
+from segue.kernel.plan import Channel
 
 
 class Features(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,59 +131,48 @@ PROVIDERS: Mapping[str, Features] = {
 }
 
 
-class Wrong(msgspec.Struct, frozen=True, kw_only=True):
-    """A problem in a message's contents: on which channel, in which field."""
-
-    channel: Channel
-    field: str
-    problem: Problem
-
-
-def check_message(message: Message, templates: Templates | None = None) -> list[Wrong]:
-    """Everything wrong with what a message holds for its channels."""
-    engine = templates or Templates()
-    found: list[Wrong] = []
-    for channel, contents in message.contents.items():
-        found += _check_fields(channel, contents)
-        for field, text in contents.items():
-            problems = engine.check(text, field)
-            found += [Wrong(channel=channel, field=field, problem=each) for each in problems]
-            if channel == "sms" and not problems:
-                found += _check_sms(field, text)
+def remarks(channel: Channel, fields: Mapping[str, str], templates: Templates) -> list[Remark]:
+    """What is wrong with what a channel is given, or worth a word; `define.contents.Content`."""
+    found: list[Remark] = []
+    for field, text in fields.items():
+        problems = templates.check(text, field)
+        if channel == "email" and not any(each.level == "error" for each in problems):
+            problems = [*problems, *check_email(field, text, templates.parts)]
+        found += [_remark(field, each) for each in problems]
+        if not problems and not _is_template(text):
+            found += _check_plain(channel, field, text)
     return found
 
 
-def _check_fields(channel: Channel, contents: Mapping[str, str]) -> list[Wrong]:
-    fields = CHANNELS.get(channel)
-    if fields is None:
-        return [_wrong(channel, "", f"no message can be sent by the channel {channel!r}")]
-    found = [
-        _wrong(channel, group[0], f"{channel} needs {' or '.join(group)}")
-        for group in fields.needs
-        if not any(contents.get(field, "").strip() for field in group)
-    ]
-    if not fields.open:
-        found += [
-            _wrong(channel, field, f"{channel} can't carry {field!r}")
-            for field in sorted(contents.keys() - set(fields.takes))
-        ]
-    return found
+def _remark(field: str, problem: Problem) -> Remark:
+    code = WRONG if problem.level == "error" else NOBODYS
+    return Remark(
+        field=field, message=problem.message, line=problem.line, column=problem.column, code=code
+    )
 
 
-def _check_sms(field: str, text: str) -> list[Wrong]:
-    """Of a text without templates, the segments are known; more than one is worth a word."""
-    if "{{" in text or "{%" in text:
-        return []
-    counted = sms.segments(text.strip())
-    if counted.count <= 1:
-        return []
-    said = f"{counted.count} segments ({counted.encoding}, {counted.units} units)"
-    return [_wrong("sms", field, f"is billed as {said}", warning=True)]
+def _is_template(text: str) -> bool:
+    return "{{" in text or "{%" in text
 
 
-def _wrong(channel: Channel, field: str, message: str, *, warning: bool = False) -> Wrong:
-    problem = Problem(line=1, column=1, message=message, level="warning" if warning else "error")
-    return Wrong(channel=channel, field=field, problem=problem)
+def _check_plain(channel: Channel, field: str, text: str) -> list[Remark]:
+    """What is known of a text that is the same for everybody."""
+    if channel == "sms" and field == "body":
+        counted = sms.segments(text.strip())
+        if counted.count > limits.SMS_SEGMENTS_MAX:
+            said = f"{counted.count} segments; no provider takes more than"
+            return [Remark(field=field, message=f"{said} {limits.SMS_SEGMENTS_MAX}")]
+        if counted.count > 1:
+            said = f"is billed as {counted.count} segments"
+            said += f" ({counted.encoding}, {counted.units} units)"
+            return [Remark(field=field, message=said, code=SEVERAL)]
+    if channel == "whatsapp" and field == "parameters":
+        try:
+            msgspec.json.decode(text, type=dict[str, str])
+        except msgspec.DecodeError:
+            said = "a template's parameters are a JSON object of texts by their numbers"
+            return [Remark(field=field, message=said, hint='write it like {"1": "Ana"}')]
+    return []
 
 
 def matrix() -> str:
@@ -211,6 +202,19 @@ def matrix() -> str:
             each.remarks,
         )
         lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def contents() -> str:
+    """What each channel's content holds as a Markdown table, for the docs."""
+    lines = ["| channel | needs | may |", "| --- | --- | --- |"]
+    for name, carries in CHANNELS.items():
+        needed = [field for group in carries.needs for field in group]
+        groups = (" or ".join(f"`{field}`" for field in group) for group in carries.needs)
+        may = ", ".join(f"`{field}`" for field in carries.takes if field not in needed)
+        parts = [may] if may else []
+        parts += ["any other field"] if carries.open else []
+        lines.append(f"| `{name}` | {', '.join(groups)} | {' and '.join(parts) or '–'} |")
     return "\n".join(lines) + "\n"
 
 

@@ -121,3 +121,12 @@ AUDIENCE_ROWS_MAX = 200
 
 PUSH_SECONDS_MAX = 28 * 86_400
 """How long a push service is asked to keep a message at most; none keeps it longer."""
+
+PAGE_DEPTH_MAX = 100
+"""Elements of an email that stand in one another; beyond, it is unrenderable."""
+
+PARTS_PUT_MAX = 1_000
+"""Parts put into one template while its markup is checked; what stands in more is not looked at."""
+
+GMAIL_BYTES_MAX = 102 * 1024
+"""HTML of an email that Gmail shows whole; of a longer one a preview says so."""

@@ -15,7 +15,7 @@ from typing import Any, cast
 import msgspec
 
 from segue.channels.audiences import GoogleAds, GoogleAdsSettings, Meta, MetaSettings
-from segue.channels.courier import Courier, Keep, Messages
+from segue.channels.courier import Courier, Engines, Keep, Messages
 from segue.channels.fcm import Fcm, FcmSettings
 from segue.channels.features import PROVIDERS
 from segue.channels.hubspot import HubSpot, HubSpotSettings
@@ -29,7 +29,6 @@ from segue.channels.ses import Ses, SesSettings
 from segue.channels.slack import Slack, SlackSettings
 from segue.channels.sms import HttpSms, HttpSmsSettings
 from segue.channels.smtp import Smtp, SmtpLine, SmtpSettings
-from segue.channels.template import Templates
 from segue.channels.together import AudienceLine, HubSpotLine
 from segue.channels.twilio import Twilio, TwilioSettings
 from segue.channels.webhook import Webhook, WebhookSettings
@@ -69,7 +68,7 @@ def build_courier(
     *,
     messages: Messages,
     keep: Keep,
-    templates: Templates | None = None,
+    templates: Engines | None = None,
     links: Links | None = None,
     tracking: Tracking | None = None,
     simulated: Callable[[Delivery], bool] | None = None,

@@ -6,8 +6,8 @@ Rule 2: bounded. Loop turns of a whole field, output, what is assigned, numbers,
     the template itself have limits (`limits.py`), so that no template can stop the host.
 Rule 3: closed. Data is plain records; there is no file, no clock, no object behind it. "Now"
     is the instant at which the message leaves, handed in.
-Rule 4: a field named `html`, or ending in `_html`, is HTML: what comes from data is escaped
-    in it. Every other field is text and left as it is.
+Rule 4: a field named `html` or `mjml`, or ending in `_html`, is HTML: what comes from data is
+    escaped in it. Every other field is text and left as it is.
 Rule 5: parsed templates are kept by their content, so a message costs its parsing once.
 """
 
@@ -44,6 +44,7 @@ ROOTS = frozenset(
         "incentive",
         "workspace",
         "context",
+        "now",
         "unsubscribe_url",
         "preferences_url",
         "send_id",
@@ -113,7 +114,7 @@ class _Environment(liquid.Environment):
 
 def is_html(field: str) -> bool:
     """Whether a field is HTML (rule 4)."""
-    return field == "html" or field.endswith("_html")
+    return field in ("html", "mjml") or field.endswith("_html")
 
 
 class Templates:
@@ -123,9 +124,9 @@ class Templates:
         self, parts: Mapping[str, str] | None = None, locality: Locality | None = None
     ) -> None:
         self.locality = locality or Locality()
-        self._parts = dict(parts or {})
-        self._html = _environment(self._parts, html=True)
-        self._text = _environment(self._parts, html=False)
+        self.parts: Mapping[str, str] = dict(parts or {})
+        self._html = _environment(self.parts, html=True)
+        self._text = _environment(self.parts, html=False)
         self._kept = functools.lru_cache(limits.PARSED_TEMPLATES_MAX)(self._parse)
 
     def render(
@@ -205,9 +206,9 @@ class Templates:
         return []
 
 
-def _environment(parts: dict[str, str], html: bool) -> _Environment:
+def _environment(parts: Mapping[str, str], html: bool) -> _Environment:
     environment = _Environment(
-        autoescape=html, strict_filters=True, loader=liquid.DictLoader(parts)
+        autoescape=html, strict_filters=True, loader=liquid.DictLoader(dict(parts))
     )
     filters.install(environment)
     return environment

@@ -18,6 +18,7 @@ from segue.errors import DefinitionError, InputError, OperatorError, SegueError
 COMMANDS = {
     "new": ("workspace:new", "Make a workspace to change."),
     "check": ("workspace:check", "Check a workspace, as a compiler does."),
+    "preview": ("previewing:preview", "Show a message as it would leave."),
     "test": ("testing:test", "Live the tests written beside a workspace's journeys."),
     "publish": ("publishing:publish", "Put a workspace in force, and say what becomes of runs."),
     "run": ("running:run", "Start Segue with a workspace."),

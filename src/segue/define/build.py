@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from segue.define.check import Content
+from segue.define.contents import Content
 from segue.define.diagnostics import Place, Sink
 from segue.define.load import Loaded, finish
 from segue.define.text import Node, Row, Source, Table, Word
@@ -306,6 +306,7 @@ class Workspace:
         """`folder` is where files that messages name are found; else beside the caller."""
         place = _here()
         self._folder = Path(folder) if folder is not None else Path(place.file).parent
+        self._parts: dict[str, str] = {}
         self._sections: list[tuple[str, Place, Node]] = [
             ("workspace", place, tree(_given({"name": name, **fields}), place))
         ]
@@ -321,6 +322,10 @@ class Workspace:
     def message(self, name: str, **fields: Plain) -> None:
         """Define a message."""
         self._add("messages", name, fields, _here())
+
+    def part(self, name: str, text: str) -> None:
+        """Give templates a part; those in the folder's `parts/` are there already."""
+        self._parts[name] = text
 
     def policy(self, name: str, **fields: Plain) -> None:
         """Define a guardrail by its keyword: cap, gap, quiet, suppress, exclude or holdout."""
@@ -343,9 +348,10 @@ class Workspace:
             collect(Table(place, ((key, node),)), written, sink)
         files = Folder(self._folder, sink)
         written.file = lambda _base, name: files.beside("workspace", name)
+        written.parts = {**files.parts(), **self._parts}
         loaded = finish(written, sink, {}, zones=zones, content=content)
         for file in {each.place.file for each in loaded.diagnostics}:
-            loaded.sources[file] = "".join(linecache.getlines(file))
+            loaded.sources[file] = files.sources.get(file) or "".join(linecache.getlines(file))
         return loaded
 
     def _add(self, section: str, name: str, fields: Mapping[str, Plain], place: Place) -> None:

@@ -10,11 +10,12 @@ import msgspec
 
 
 class Carries(msgspec.Struct, frozen=True):
-    """A channel's fields. Of each group in `needs`, one must be there."""
+    """A channel's fields. Of each group in `needs` one must be there, of `either` only one."""
 
     needs: tuple[tuple[str, ...], ...]
     takes: tuple[str, ...] = ()
     open: bool = False
+    either: tuple[str, ...] = ()
 
 
 _PAGE = Carries(
@@ -23,11 +24,12 @@ _PAGE = Carries(
 
 CHANNELS: Mapping[str, Carries] = {
     "email": Carries(
-        (("subject",), ("html", "text")),
-        ("subject", "html", "text", "preview", "from", "reply_to"),
+        (("subject",), ("html", "mjml", "text")),
+        ("subject", "html", "mjml", "text", "preview", "from", "reply_to"),
+        either=("html", "mjml"),
     ),
     "sms": Carries((("body",),), ("body", "from")),
-    "whatsapp": Carries((("body", "template"),), ("body", "template", "language", "parameters")),
+    "whatsapp": Carries((("body", "template"),), ("body", "template", "parameters")),
     "push": Carries((("body",),), ("title", "body", "url", "image", "icon", "action")),
     "web": _PAGE,
     "checkout": _PAGE,

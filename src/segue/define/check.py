@@ -6,7 +6,7 @@ Rule 2: what a guardrail of good sense asks (an exit, a goal, a topic, an expiry
     too, and can be waived by name, in the definition that it concerns.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 import msgspec
@@ -17,6 +17,7 @@ from segue.define.channels import CHANNELS
 from segue.define.codes import CODES
 from segue.define.compile import Compiled
 from segue.define.conflicts import check_conflicts
+from segue.define.contents import Content, check_contents
 from segue.define.cost import too_many
 from segue.define.diagnostics import Place, Sink, nearest
 from segue.define.experiments import check_experiments
@@ -31,9 +32,6 @@ from segue.kernel import plan
 from segue.kernel.expression import TRUE, All, Any, Compare, Expression, Touched
 from segue.kernel.models import FEATURES
 from segue.kernel.session import SESSION_READERS
-
-Content = Callable[[str, str, str], str | None]
-"""Looks at one template (channel, field, text) and says what is wrong with it, if anything is."""
 
 ACTIVITIES = (
     "Email Opened",
@@ -79,7 +77,7 @@ def check(
     for message in compiled.plan.messages:
         form = written.messages[message.name]
         with sink.waiving(form.waive):
-            _message(message, form, sink, content)
+            _message(message, form, compiled.plan.parts, sink, content)
     for journey in compiled.plan.journeys:
         form_of = written.journeys[journey.name]
         with sink.waiving(form_of.waive):
@@ -195,38 +193,17 @@ def _model(card: plan.Scorecard, form: model.ModelForm, sink: Sink) -> None:
 
 
 def _message(
-    message: plan.Message, form: model.MessageForm, sink: Sink, content: Content | None
+    message: plan.Message,
+    form: model.MessageForm,
+    parts: Mapping[str, str],
+    sink: Sink,
+    content: Content | None,
 ) -> None:
-    if not message.contents:
-        sink.report("SEG-E603", form.place, f"message {message.name!r} has no contents")
     given = form.incentive
     if given is not None and given.code is not None and given.coupons is not None:
         told = f"message {message.name!r} has the code {given.code.text!r} and a pool of codes"
         sink.report("SEG-E609", given.at_key("coupons"), told)
-    for channel, fields in message.contents.items():
-        place = _content_place(form, channel)
-        carries = CHANNELS.get(channel)
-        if carries is None:
-            sink.report("SEG-E405", place, f"there is no channel {channel!r}", _channel(channel))
-            continue
-        for group in carries.needs:
-            if not any(fields.get(field, "").strip() for field in group):
-                needed = " or ".join(group)
-                sink.report("SEG-E604", place, f"{channel} needs {needed}")
-        for field, text in fields.items():
-            where = form.contents[channel][field].place
-            if not carries.open and field not in carries.takes:
-                hint = nearest(field, carries.takes)
-                sink.report("SEG-E604", where, f"{channel} has no field {field!r}", hint)
-            wrong = content(channel, field, text) if content is not None else None
-            if wrong:
-                sink.report("SEG-E605", where, wrong)
-
-
-def _content_place(form: model.MessageForm, channel: str) -> Place:
-    """Where a channel's content stands: at its first field, else at all contents."""
-    fields = form.contents[channel]
-    return next((each.place for each in fields.values()), form.at_key("contents"))
+    check_contents(message, form, parts, sink, content)
 
 
 # ── journeys ────────────────────────────────────────────────────────────────────────

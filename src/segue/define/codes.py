@@ -257,7 +257,7 @@ CODES: Mapping[str, Rule] = {
     "SEG-E604": Rule("Content that the channel can't carry", "A field is unknown or missing."),
     "SEG-E605": Rule(
         "A template that can't be read",
-        "The text breaks a rule of the template language (Liquid).",
+        "The text breaks a rule of its language: Liquid, or the MJML or HTML that it writes.",
     ),
     "SEG-E606": Rule(
         "A message that is no use in its step",
@@ -333,6 +333,21 @@ CODES: Mapping[str, Rule] = {
         " that this workspace uses elsewhere; an event of that name may never come.",
         "correct it, or list it under `workspace: {expects: [...]}` if it is meant so",
         severity="warning",
+    ),
+    "SEG-W707": Rule(
+        "A template that asks for what nobody has",
+        "Nothing of that name reaches a template, so this is always empty.",
+        "correct the name; `traits`, `entry`, `properties` and their like are in the reference",
+        severity="warning",
+        waivable=True,
+    ),
+    "SEG-W708": Rule(
+        "A text that is billed as several",
+        "Texts are paid for by the segment; a sign outside the plain alphabet more than halves"
+        " what one holds.",
+        "shorten it, or write it with plain signs",
+        severity="warning",
+        waivable=True,
     ),
     "SEG-N801": Rule(
         "Two journeys want one placement, and neither comes first",

@@ -106,6 +106,7 @@ class _Compiler:
             policies=(*self.defaults(), *policies),
             journeys=tuple(journeys),
             models=tuple(models),
+            parts=dict(sorted(written.parts.items())),
         )
         return Compiled(whole, self.references, self.flats)
 

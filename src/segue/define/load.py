@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 
 from segue.define.cases import CaseForm
-from segue.define.check import Content, check
+from segue.define.check import check
 from segue.define.compile import compile_workspace, plan_hash
+from segue.define.contents import Content
 from segue.define.diagnostics import Diagnostic, Sink
 from segue.define.feeds import History
 from segue.define.workspace import Folder, Written, gather
@@ -57,6 +58,7 @@ def load(
     files = Folder(Path(folder), sink)
     written = gather(files.documents(), sink)
     written.file = files.beside
+    written.parts = files.parts()
     return finish(written, sink, files.sources, zones=zones, content=content, history=history)
 
 

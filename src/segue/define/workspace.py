@@ -28,6 +28,9 @@ from segue.define.words import Name
 from segue.errors import WorkspaceUnreadable
 
 SUFFIXES = (".yaml", ".yml")
+PARTS = "parts"
+"""The folder of what templates may put in."""
+
 _SECTIONS = {field.key: field.shape for field in fields(Sections)}
 
 
@@ -47,6 +50,8 @@ class Written(msgspec.Struct):
     """By section, all names, those of definitions that could not be read too."""
     file: "Callable[[str, str], str | None]" = lambda _base, _name: None
     """Reads a file named in a definition, beside the file that names it."""
+    parts: dict[str, str] = {}
+    """What templates may put in by name, so that letters share a head and a foot."""
 
     @classmethod
     def empty(cls) -> "Written":
@@ -123,7 +128,36 @@ class Folder:
                 return None
         except (OSError, ValueError, RuntimeError):
             return None
-        return self.text(path, path.resolve().relative_to(self.root).as_posix())
+        return self._kept(path, path.resolve().relative_to(self.root).as_posix())
+
+    def parts(self) -> dict[str, str]:
+        """What stands in `parts/`, by the files' names without their endings."""
+        found: dict[str, str] = {}
+        homes: dict[str, str] = {}
+        folder = self.root / PARTS
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        for path in paths[:FILES_MAX]:
+            inside = path.relative_to(folder)
+            file = path.relative_to(self.root).as_posix()
+            if path.suffix in SUFFIXES or any(part.startswith(".") for part in inside.parts):
+                continue
+            name = inside.with_suffix("").as_posix()
+            if name in homes:
+                hint = f"the first is {homes[name]}"
+                self.sink.report("SEG-E208", Place(file), f"a second part named {name!r}", hint)
+                continue
+            homes[name] = file
+            found[name] = self._kept(path, file) or ""
+        if len(paths) > FILES_MAX:
+            self.sink.report("SEG-E105", Place(PARTS), f"more than {FILES_MAX:,} files")
+        return found
+
+    def _kept(self, path: Path, name: str) -> str | None:
+        """The file's text, kept for diagnostics that point into it."""
+        text = self.text(path, name)
+        if text is not None:
+            self.sources[name] = text
+        return text
 
 
 def gather(documents: Iterator[Source], sink: Sink) -> Written:

@@ -119,10 +119,9 @@ class Incentive(msgspec.Struct, frozen=True, kw_only=True):
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """Content with a purpose.
 
-    `contents` maps a channel to its fields (email: subject, html, text; sms: body; web:
-    title, body, action, url, image ...), each a Liquid template. `about` gives the product
-    or products it promotes, so that a purchase can cancel it. `expires_ms` counts from the
-    proposal, and every reason to wait respects it.
+    `contents` maps a channel to its fields (`define.channels`), each a Liquid template. `about`
+    gives the product or products it promotes, so that a purchase can cancel it. `expires_ms`
+    counts from the proposal, and every reason to wait respects it.
     """
 
     name: str
@@ -586,7 +585,7 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A compiled workspace."""
+    """A compiled workspace; `parts` are what templates may put in by name."""
 
     workspace: Workspace
     segments: tuple[Segment, ...] = ()
@@ -598,3 +597,4 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     catalogs: tuple[CatalogPlan, ...] = ()
     published_at: Instant = Instant(0)
     """Not part of the hash."""
+    parts: dict[str, str] = {}

@@ -116,7 +116,7 @@ async def profile(request: Request) -> Response:
     """One profile's whole state."""
     site = site_of(request)
     reference: str = request.path_params["reference"]
-    found = await site.away(lambda: _find(site.store, reference))
+    found = await site.away(lambda: find(site.store, reference))
     record: Any = words.plain(found)
     record["name"] = name_of(found)
     record["simulated"] = bool(
@@ -137,7 +137,7 @@ async def timeline(request: Request) -> Response:
 
 
 def timeline_of(store: Store, reference: str, limit: int) -> dict[str, Any]:
-    found = _find(store, reference)
+    found = find(store, reference)
     entries: list[dict[str, Any]] = []
     for line in store.history(found.id)[-limit:]:
         event = line.event
@@ -173,7 +173,7 @@ def timeline_of(store: Store, reference: str, limit: int) -> dict[str, Any]:
     return {"profile": found.id, "name": name_of(found), "entries": entries[:limit]}
 
 
-def _find(store: Store, reference: str) -> Profile:
+def find(store: Store, reference: str) -> Profile:
     """By id, or by `user:ana`, `anonymous:a-1` and the like."""
     kind, colon, value = reference.partition(":")
     ids = [ProfileId(reference)]

@@ -7,7 +7,6 @@ import hmac
 import json
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,7 +16,7 @@ import msgspec
 import pytest
 
 from segue.channels import sms
-from segue.channels.features import PROVIDERS, check_message, matrix
+from segue.channels.features import PROVIDERS, contents, matrix, remarks
 from segue.channels.letter import Letter, Request
 from segue.channels.mailgun import Mailgun, MailgunSettings
 from segue.channels.postmark import Postmark, PostmarkSettings
@@ -25,12 +24,12 @@ from segue.channels.providers import SETTINGS
 from segue.channels.secret import Secret
 from segue.channels.sendgrid import SendGrid, SendGridSettings
 from segue.channels.ses import Ses, SesSettings, sign, tag, untag
+from segue.channels.template import Templates
 from segue.channels.twilio import Twilio, TwilioSettings
 from segue.channels.webhook import Webhook, WebhookSettings
 from segue.define.channels import CHANNELS
 from segue.errors import BadAddress, ChannelMisconfigured, Unsupported
-from segue.kernel.plan import Message
-from segue.kernel.values import Instant, Millis
+from segue.kernel.values import Instant
 
 DATA = Path(os.environ.get("SEGUE_DATA", Path(__file__).parents[4] / "shared" / "data"))
 AT = Instant(1_440_938_160_000)  # 2015-08-30T12:36:00Z, the instant of AWS's vectors
@@ -280,40 +279,40 @@ def test_a_webhook_secret_that_is_no_secret_is_refused(secret: str) -> None:
 # ── what is checked before launch ───────────────────────────────────────────────────
 
 
-def wrongs(contents: dict[str, dict[str, str]]) -> list[tuple[str, str, str]]:
-    message = Message(name="m", topic="t", contents=contents, expires_ms=Millis(1))
-    return [(w.channel, w.field, w.problem.message) for w in check_message(message)]
+def said_of(channel: str, **fields: str) -> list[tuple[str, str]]:
+    return [(each.code, each.message) for each in remarks(channel, fields, Templates())]
 
 
-def test_contents_that_are_right_have_no_problems() -> None:
-    contents: Mapping[str, dict[str, str]] = {
-        "email": {"subject": "Hi {{ traits.name }}", "text": "x"},
-        "sms": {"body": "x"},
-        "web": {"title": "x", "confetti": "yes"},
-        "push": {"title": "a", "body": "b", "url": "https://x.example"},
-    }
-    assert wrongs(dict(contents)) == []
+def test_contents_that_are_right_have_no_remarks() -> None:
+    assert said_of("email", subject="Hi {{ traits.name }}", text="x") == []
+    assert said_of("sms", body="x") == []
+    assert said_of("web", title="x", confetti="yes") == []
+    assert said_of("whatsapp", template="HX1", parameters='{"1": "{{ traits.name }}"}') == []
+    assert said_of("whatsapp", template="HX1", parameters='{"1": "Ana"}') == []
 
 
 @pytest.mark.parametrize(
-    ("contents", "said"),
+    ("channel", "fields", "code", "said"),
     [
-        ({"email": {"text": "x"}}, "email needs subject"),
-        ({"email": {"subject": "x"}}, "email needs html or text"),
-        ({"email": {"subject": "x", "text": "y", "bcc": "z"}}, "email can't carry 'bcc'"),
-        ({"sms": {"body": "x", "image": "y"}}, "sms can't carry 'image'"),
-        ({"pigeon": {"body": "x"}}, "no message can be sent by the channel 'pigeon'"),
-        ({"sms": {"body": "{{ x | nope }}"}}, "unknown filter 'nope'"),
-        ({"sms": {"body": "a" * 161}}, "is billed as 2 segments (gsm7, 161 units)"),
+        ("sms", {"body": "{{ x | nope }}"}, "SEG-E605", "unknown filter 'nope'"),
+        ("sms", {"body": "{{ trait.x }}"}, "SEG-W707", "nothing is named 'trait'"),
+        ("sms", {"body": "a" * 161}, "SEG-W708", "is billed as 2 segments (gsm7, 161 units)"),
+        ("sms", {"body": "☀" * 700}, "SEG-E605", "11 segments"),
+        ("whatsapp", {"parameters": "Ana"}, "SEG-E605", "a JSON object"),
+        ("email", {"mjml": "<mjml><mj-foo/></mjml>"}, "SEG-E605", "there is no <mj-foo>"),
     ],
 )
-def test_contents_that_are_wrong_are_named(contents: dict[str, Any], said: str) -> None:
-    assert any(said in message for _, _, message in wrongs(contents))
+def test_contents_that_are_wrong_are_named(
+    channel: str, fields: dict[str, str], code: str, said: str
+) -> None:
+    found = said_of(channel, **fields)
+    assert [each for each, message in found if said in message] == [code]
 
 
 def test_the_matrix_in_the_docs_is_the_one_in_the_code() -> None:
     page = Path(__file__).parents[3] / "docs" / "channels" / "index.md"
     assert matrix() in page.read_text()
+    assert contents() in page.read_text()
 
 
 def test_every_provider_has_a_page_and_carries_known_channels() -> None:

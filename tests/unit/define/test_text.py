@@ -7,6 +7,7 @@ from hypothesis import given, strategies as st
 
 from segue import define
 from segue.define import build, limits, scopes, steps, workspace
+from segue.define.contents import Remark
 from segue.define.diagnostics import Place, Sink
 from segue.define.load import finish
 from segue.define.text import Row, Source, Table, Word, locate, read, scalar
@@ -293,9 +294,16 @@ def test_a_journey_has_a_bounded_number_of_steps(monkeypatch: pytest.MonkeyPatch
 def test_templates_are_looked_at_by_whoever_knows_them() -> None:
     shop = build.Workspace("w")
     shop.message("m", topic="t", expires="1d", contents={"sms": {"body": "{{ x"}})
-    loaded = shop.load(content=lambda channel, field, text: f"{channel}.{field}: {text}?")
+    shop.part("foot", "Bye")
+    loaded = shop.load(
+        content=lambda channel, fields, parts: [
+            Remark(field="body", message=f"{channel} {fields['body']} {parts['foot']}"),
+            Remark(field="gone", message="of nothing that was written"),
+        ]
+    )
     assert [(each.code, each.message) for each in loaded.errors] == [
-        ("SEG-E605", "sms.body: {{ x?")
+        ("SEG-E605", "of nothing that was written"),
+        ("SEG-E605", "sms {{ x Bye"),
     ]
 
 
