@@ -27,9 +27,9 @@ class Timed:
     def __init__(self) -> None:
         self.taken: dict[str, list[int]] = {}
 
-    def __call__(self, program: Any, profile: Any, said: Input, now: Any, coupons: Any) -> Step:
+    def __call__(self, program: Any, profile: Any, said: Input, *given: Any) -> Step:
         began = time.thread_time_ns()
-        answer = step(program, profile, said, now, coupons)
+        answer = step(program, profile, said, *given)
         took = time.thread_time_ns() - began
         kind = said.name if isinstance(said, Event) else type(said).__name__
         self.taken.setdefault(kind, []).append(took)

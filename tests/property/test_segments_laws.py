@@ -63,7 +63,7 @@ events = st.lists(
         st.integers(0, 6),  # after the one before
         st.sampled_from((0, 0, 0, 1, 4, 8)),  # so late
         st.sampled_from(NAMES),
-        st.integers(0, 3),
+        st.sampled_from((-2, 0, 1, 2, 3, True)),
     ),
     max_size=12,
 )

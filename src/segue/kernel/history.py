@@ -14,7 +14,7 @@ import operator
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil, floor, fsum
-from typing import Literal as OneOf, TypeAlias, assert_never, cast
+from typing import Any, Literal as OneOf, TypeAlias, assert_never, cast
 
 from segue.kernel import exact
 from segue.kernel.expression import Touched
@@ -25,7 +25,7 @@ from segue.kernel.values import NEVER, Value, number
 
 Op: TypeAlias = OneOf["==", "!=", "<", "<=", ">", ">="]
 
-COMPARE: Mapping[Op, Callable[[int, int], bool]] = {
+COMPARE: Mapping[Op, Callable[[float, float], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -33,7 +33,7 @@ COMPARE: Mapping[Op, Callable[[int, int], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-"""Comparisons of two instants."""
+"""Comparisons of two numbers."""
 Fold: TypeAlias = OneOf["count", "sum", "avg", "min", "max", "distinct", "first", "last", "since"]
 Times: TypeAlias = Callable[[Scene], Sequence[int]]
 """Instants in rising order."""
@@ -294,6 +294,95 @@ def _exactly(times_of: Times, window_ms: int, bound: float, answer: bool) -> Ask
         if found >= wanted and leaver >= 0 and times[-1 - leaver] + window_ms < scene.until:
             scene.until = times[-1 - leaver] + window_ms
         return answer if found == wanted else not answer
+
+    return ask
+
+
+# ── sums and kinds against a constant ───────────────────────────────────────────────
+
+
+def compare_sum(op: Op, stream: LinkedStream, window_ms: int, bound: float) -> Ask | None:
+    """A sum inside the window, compared with a constant by order.
+
+    Of amounts of which none is negative it only falls, so its truth changes once at most: when
+    so many have left that it crosses the constant. Else it is asked whenever one leaves.
+    """
+    if op in ("==", "!="):
+        return None
+    holds = COMPARE[op]
+    at_last = holds(0, bound)
+
+    def ask(scene: Scene) -> Value:
+        trail = scene.profile.trails.get(stream.trail_key)
+        if trail is None:
+            return at_last
+        times, edge = trail.times, scene.now - window_ms
+        inside = 0 if times[0] > edge else bisect_right(times, edge)
+        if inside == len(times):
+            return at_last
+        numbers = _numbers(trail, inside)
+        found = holds(fsum(numbers), bound)
+        leaver = 0
+        if min(numbers) >= 0:
+            if found is at_last:
+                return found
+            leaver = _last_before(numbers, lambda rest: holds(fsum(rest), bound) is at_last)
+        leaves_at = times[inside + leaver] + window_ms
+        if leaves_at < scene.until:  # noqa: PLR1730 - `min` takes four times as long
+            scene.until = leaves_at
+        return found
+
+    return ask
+
+
+def _last_before(numbers: list[float], fallen: Callable[[list[float]], bool]) -> int:
+    """The last number without whose leaving the rest has not fallen; nothing at all has."""
+    low, high = 0, len(numbers)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if fallen(numbers[middle:]):
+            high = middle
+        else:
+            low = middle
+    return low
+
+
+def compare_distinct(op: Op, stream: LinkedStream, window_ms: int, bound: float) -> Ask | None:
+    """How many different values lie inside the window, compared with a constant.
+
+    The n newest of them are all inside until the oldest of these leaves, and time brings no
+    new one. So truth changes when the value leaves that is one too many, or the last needed.
+    """
+    exact = op in ("==", "!=")
+    wanted = ceil(bound) if exact or op in (">=", "<") else floor(bound) + 1
+    if wanted <= 0 or (exact and wanted != bound):
+        return None
+    answer = op in (">=", ">", "==")
+
+    def ask(scene: Scene) -> Value:
+        # No call but what Python has built in: most segments of this kind are asked at each view.
+        trail = scene.profile.trails.get(stream.trail_key)
+        if trail is None:
+            return not answer
+        times, values, edge = trail.times, trail.values or [], scene.now - window_ms
+        if times[0] <= edge:
+            values = values[bisect_right(times, edge) :]
+        if len(values) < wanted:
+            return not answer
+        newest: list[Any] = values[::-1]
+        different = list(dict.fromkeys(newest))
+        if True in different or False in different:
+            # To Python true is 1, to us it is another value.
+            newest = [(type(one) is bool, one) for one in newest]
+            different = list(dict.fromkeys(newest))
+        if len(different) < wanted:
+            return not answer
+        too_many = exact and len(different) > wanted
+        leaver = newest.index(different[wanted if too_many else wanted - 1])
+        leaves_at = times[-1 - leaver] + window_ms
+        if leaves_at < scene.until:  # noqa: PLR1730 - `min` takes four times as long
+            scene.until = leaves_at
+        return answer is not too_many
 
     return ask
 

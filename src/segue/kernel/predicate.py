@@ -308,6 +308,14 @@ class Linker:
                 stream = self._stream(left.stream, "event", within_ms)
                 ask = history.compare_trail(op, stream, within_ms, limit)
                 return Condition(ask, stream.bit, timed=True)
+            case ex.Aggregate(fold="sum" | "distinct" as fold, within_ms=int(within_ms)):
+                bound = self.compile(right)
+                if not bound.constant or (limit := number(bound.value)) is None:
+                    return None
+                stream = self._stream(left.stream, history.taken(fold, has_of=True), within_ms)
+                compare_with = history.compare_sum if fold == "sum" else history.compare_distinct
+                ask_both = compare_with(op, stream, within_ms, limit)
+                return Condition(ask_both, stream.bit, timed=True) if ask_both else None
             case ex.Touched():
                 bound = self.compile(right)
                 if not bound.constant or (limit := number(bound.value)) is None:

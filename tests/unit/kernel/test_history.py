@@ -148,3 +148,85 @@ def test_what_happens_at_the_instant_of_a_stage_is_not_between() -> None:
     assert ask(guarded, NOW, *pair, (NOW - 5, "no"))[0] is True
     assert ask(guarded, NOW, *pair, (NOW - 1, "no"))[0] is False
     assert ask(guarded, NOW, *pair, (NOW - 4, "no"))[0] is False
+
+
+def against(fold: str, op: str, bound: float) -> ex.Compare:
+    return ex.Compare(op, over(fold, 10, of=True), ex.Literal(bound))  # type: ignore[arg-type]
+
+
+THREE = ((NOW, 5), (NOW + 1, 3), (NOW + 2, 4))
+
+
+@pytest.mark.parametrize(
+    ("op", "bound", "answer", "changes_at"),
+    [
+        (">", 12, False, NEVER),
+        (">", 11, True, NOW + 10),
+        (">=", 12, True, NOW + 10),
+        (">", 6, True, NOW + 11),
+        (">=", 4, True, NOW + 12),
+        (">=", 0, True, NEVER),
+        ("<", 13, True, NEVER),
+        ("<", 12, False, NOW + 10),
+        ("<=", 4, False, NOW + 11),
+        ("<", 4, False, NOW + 12),
+        ("<", 0, False, NEVER),
+        ("==", 12, True, NOW + 10),
+    ],
+)
+def test_a_sum_of_amounts_changes_its_truth_when_it_crosses_the_bound(
+    op: str, bound: float, answer: bool, changes_at: int
+) -> None:
+    assert ask(against("sum", op, bound), NOW + 2, *THREE) == (answer, changes_at)
+
+
+def test_a_sum_with_a_negative_amount_is_asked_whenever_one_leaves() -> None:
+    happened = ((NOW, -9), (NOW + 1, 3))
+    assert ask(against("sum", ">", 0), NOW + 1, *happened) == (False, NOW + 10)
+    assert ask(against("sum", ">", 0), NOW + 10, *happened) == (True, NOW + 11)
+
+
+def test_amounts_of_one_instant_leave_together() -> None:
+    happened = ((NOW, 1), (NOW, 2), (NOW + 3, 3))
+    assert ask(against("sum", ">", 3), NOW + 3, *happened) == (True, NOW + 10)
+    assert ask(against("sum", ">", 3), NOW + 10, *happened) == (False, NEVER)
+
+
+KINDS = ((NOW, "a"), (NOW + 1, "b"), (NOW + 2, "a"), (NOW + 3, "c"))
+"""From the newest: c, a, b."""
+
+
+@pytest.mark.parametrize(
+    ("op", "bound", "answer", "changes_at"),
+    [
+        (">=", 4, False, NEVER),
+        (">=", 3, True, NOW + 11),
+        (">", 1, True, NOW + 12),
+        (">=", 1, True, NOW + 13),
+        ("<", 4, True, NEVER),
+        ("<", 2, False, NOW + 12),
+        ("<=", 2, False, NOW + 11),
+        ("==", 3, True, NOW + 11),
+        ("==", 2, False, NOW + 11),
+        ("==", 1, False, NOW + 12),
+        ("!=", 2, True, NOW + 11),
+        ("==", 4, False, NEVER),
+    ],
+)
+def test_different_values_change_their_truth_when_the_one_too_many_leaves(
+    op: str, bound: float, answer: bool, changes_at: int
+) -> None:
+    assert ask(against("distinct", op, bound), NOW + 3, *KINDS) == (answer, changes_at)
+
+
+def test_true_and_one_are_two_values_where_they_are_counted_too() -> None:
+    happened = ((NOW, 1), (NOW + 1, True), (NOW + 2, 1), (NOW + 3, 0))
+    assert ask(against("distinct", ">=", 3), NOW + 3, *happened) == (True, NOW + 11)
+    assert ask(against("distinct", "==", 2), NOW + 3, *happened) == (False, NOW + 11)
+    assert ask(against("distinct", ">=", 1.5), NOW + 10, *happened) == (True, NOW + 12)
+
+
+@pytest.mark.parametrize("fold", ["sum", "distinct"])
+def test_nothing_inside_is_none_and_stays_so(fold: str) -> None:
+    assert ask(against(fold, ">=", 1), NOW) == (False, NEVER)
+    assert ask(against(fold, "<", 1), NOW + 50, *THREE) == (True, NEVER)
