@@ -231,7 +231,9 @@ class Auditor:
             wanted = self.outs.get(profile, Out())
             found = rows(kept[profile]) if profile in kept else Out()
             for kind in ("notes", "effects", "events", "moves"):
-                self._differ(profile, Counter(getattr(wanted, kind)), Counter(getattr(found, kind)))
+                must, came = getattr(wanted, kind), getattr(found, kind)
+                if must != came:
+                    self._differ(profile, Counter(must), Counter(came))
 
     def _differ(
         self, profile: str, wanted: Counter[tuple[object, ...]], found: Counter[tuple[object, ...]]
@@ -302,6 +304,7 @@ class Auditor:
         return life
 
     def _merge(self, life: Life, other: Life) -> None:
+        self._count_merge(life, other)
         for one in (other, life):
             self._touch(one)
             self._answer(one, Tick.wake)
@@ -313,6 +316,24 @@ class Auditor:
         out.moves += gone.moves
         self.heirs[other.id] = life.id
         del self.lives[other.id]
+
+    def _count_merge(self, *both: Life) -> None:
+        """At which moments customers turn out to be one; it changes nothing."""
+        met = self.book.met
+        met["merges"] += 1
+        moments = {
+            "while a message was held": lambda one: one.wishes,
+            "while an offer stood": lambda one: one.offers,
+            "while an offer was open on a page": lambda one: any(o.open_as for o in one.offers),
+            "while a send was under way": lambda one: any(
+                line.state in ("queued", "claimed") for line in one.lines
+            ),
+            "while an incentive was alive": lambda one: any(g.alive(self.at) for g in one.grants),
+            "while a run was waiting": lambda one: any(run.due_at < NEVER for run in one.runs),
+            "before a new program was adopted": lambda one: one.program != self.book.now,
+        }
+        for moment, found in moments.items():
+            met[f"merges {moment}"] += any(map(found, both))
 
     # ── time alone ──
 

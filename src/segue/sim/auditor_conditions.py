@@ -1,6 +1,7 @@
 """The auditor's own reading of conditions: every one recounted from the whole log, each time.
 
-Rule 1: nothing is folded, indexed or remembered. An aggregate walks the customer's whole log.
+Rule 1: nothing is folded or indexed. An aggregate looks at every event of the customer's log that
+    its stream takes; which those are is remembered, and what comes of them never.
 Rule 2: missing values, comparisons and windows as `docs/concepts/semantics.md` says, written a
     second time; the shapes of `kernel/expression.py` are read as data.
 Rule 3: what this reader does not know raises, so that no world is passed unread.
@@ -49,24 +50,24 @@ def value_of(one: ex.Expression, view: View) -> Value:
     match one:
         case ex.Literal(value=value):
             return value
-        case ex.Many(items=items):
-            return [value_of(item, view) for item in items]
-        case ex.Path(root=root, keys=keys):
-            return _at(_root(root, view), keys)
         case ex.Compare(op=op, left=left, right=right):
             return _compared(op, value_of(left, view), value_of(right, view))
+        case ex.Aggregate():
+            return _aggregate(one, life, now)
+        case ex.Path(root=root, keys=keys):
+            return _at(_root(root, view), keys)
         case ex.All(parts=parts):
             return all(holds(part, view) for part in parts)
         case ex.Any(parts=parts):
             return any(holds(part, view) for part in parts)
         case ex.Not(part=part):
             return not holds(part, view)
+        case ex.Many(items=items):
+            return [value_of(item, view) for item in items]
         case ex.Choice(when=when, then=then, otherwise=otherwise):
             return value_of(then if holds(when, view) else otherwise, view)
         case ex.Arithmetic(op=op, left=left, right=right):
             return _combined(op, value_of(left, view), value_of(right, view))
-        case ex.Aggregate():
-            return _aggregate(one, life, now)
         case ex.Sequence():
             return _sequence(one, life, now)
         case ex.InSegment(segment=segment):
@@ -196,16 +197,17 @@ def _combined(op: str, left: Value, right: Value) -> Value:
 def matching(stream: ex.Stream, life: "Life") -> list[tuple[int, Value]]:
     """The stream's events of the whole log: when each happened, and the value taken of it.
 
-    The same walk over the same log is not made twice; a longer log is walked from its start.
+    A log that has only grown is walked on from where it ended; after a merge from its start.
     """
-    known = life.walked.get(id(stream))
-    if known is None or known[0] != len(life.log):
-        known = life.walked[id(stream)] = (len(life.log), list(_walk(stream, life)))
-    return known[1]
+    length, found = life.walked.get(id(stream), (0, []))
+    if length < len(life.log):
+        found = [*found, *_walk(stream, life, length)]
+        life.walked[id(stream)] = (len(life.log), found)
+    return found
 
 
-def _walk(stream: ex.Stream, life: "Life") -> Iterator[tuple[int, Value]]:
-    for event, arrived_at in life.log:
+def _walk(stream: ex.Stream, life: "Life", since: int) -> Iterator[tuple[int, Value]]:
+    for event, arrived_at in life.log[since:]:
         if stream.events and event.name not in stream.events:
             continue
         view = View(life, arrived_at, event)

@@ -54,6 +54,7 @@ class Entries:
         ripe = sorted((at, name) for name, at in self.life.scheduled.items() if at <= self.now)
         for _, name in ripe:
             del self.life.scheduled[name]
+            self.tick.met["dates and schedules that came"] += 1
             for own, journey, entry in self._timed():
                 if own == name:
                     self.try_to_enter(journey, entry, {})
@@ -123,6 +124,7 @@ class Entries:
             entry=properties,
         )
         life.runs.append(run)
+        self.tick.met["runs entered"] += 1
         self.tick.out.notes.append(("run", run.id, "entered", ""))
         self.tick.trips.walk(journey, run, journey.start)
 

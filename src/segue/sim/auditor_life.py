@@ -228,6 +228,7 @@ class Life(msgspec.Struct):
 
 def unite(mine: Life, other: Life) -> list[Trip]:
     """Two lives are one; returns the runs that another run of the same journey and key ended."""
+    mine.walked = {}
     mine.log = sorted([*mine.log, *other.log], key=lambda row: (row[1], row[0].id))
     mine.users |= other.users
     mine.zone = _later_zone(mine, other)

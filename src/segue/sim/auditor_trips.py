@@ -279,11 +279,13 @@ class Trips:
         match node:
             case plan.Wait():
                 run.due_at = now + node.for_ms
+                self._count_wait(run, node)
                 return None if node.for_ms > 0 else node.next
             case plan.WaitUntil():
                 if not node.watch.events and self._met(node.watch, None):
                     return node.met
                 run.due_at = now + node.timeout_ms
+                self._count_wait(run, node)
                 return None
             case plan.WaitWindow():
                 found = calendar.window(self.life.tz(), now, node.start, node.end, node.weekdays)
@@ -293,10 +295,19 @@ class Trips:
                 if date is None:
                     return node.missing
                 run.due_at = date + node.offset_ms
+        self._count_wait(run, node)
         if run.due_at > now:
             return None
         run.due_at = NEVER
         return node.next
+
+    def _count_wait(self, run: Trip, node: plan.Node) -> None:
+        """Waits, and those that end after a change of clocks; it changes nothing."""
+        if self.now < run.due_at < NEVER:
+            zone, kind = self.life.tz(), type(node).__name__
+            self.tick.met[f"waits: {kind}"] += 1
+            changed = calendar.offset(zone, run.due_at) != calendar.offset(zone, self.now)
+            self.tick.met[f"waits across a change of clocks: {kind}"] += changed
 
     def _split(self, run: Trip, node: plan.Split) -> str:
         names = [variant.name for variant in node.variants]

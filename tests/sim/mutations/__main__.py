@@ -1,9 +1,11 @@
 """Plant each bug in a copy of the source and let the swarm look for it: `make mutations`.
 
-Prints a line per bug: the seed that found it and the promise it broke, or that it lived.
+Prints a line per bug: the seed that found it and the promise it broke, or that it lived. The seeds
+begin at one for each, so the seed says how many worlds it took.
 """
 
 import argparse
+import compileall
 import os
 import re
 import shutil
@@ -19,9 +21,15 @@ from planted import PLANTED, Mutation
 SOURCE = Path(__file__).parents[3] / "src"
 
 
-def plant(mutation: Mutation, folder: Path) -> str:
-    """A copy of the source with the bug in it; what is wrong with the patch, if anything."""
+def prepare(folder: Path) -> None:
+    """A compiled copy of the source, of which each bug gets its own: it starts at once."""
     shutil.copytree(SOURCE / "segue", folder / "segue", ignore=shutil.ignore_patterns("*.pyc"))
+    compileall.compile_dir(folder / "segue", quiet=2)
+
+
+def plant(mutation: Mutation, base: Path, folder: Path) -> str:
+    """A copy of the source with the bug in it; what is wrong with the patch, if anything."""
+    shutil.copytree(base / "segue", folder / "segue")
     file = folder / "segue" / mutation.file
     text = file.read_text("utf-8")
     if text.count(mutation.old) != 1:
@@ -30,11 +38,11 @@ def plant(mutation: Mutation, folder: Path) -> str:
     return ""
 
 
-def hunt(mutation: Mutation, worlds: int, first: int) -> tuple[Mutation, str, str]:
+def hunt(mutation: Mutation, base: Path, worlds: int, first: int) -> tuple[Mutation, str, str]:
     """(bug, how it was caught or nothing, what went wrong with the hunt or nothing)."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if wrong := plant(mutation, folder):
+        if wrong := plant(mutation, base, folder):
             return mutation, "", wrong
         command = [sys.executable, "-m", "segue.sim.run", "--worlds", str(worlds)]
         command += ["--first", str(first), "--processes", "1", "--stop-at", "1"]
@@ -55,16 +63,18 @@ def hunt(mutation: Mutation, worlds: int, first: int) -> tuple[Mutation, str, st
 def main() -> int:
     """Hunt them all, or those whose name holds a text."""
     parser = argparse.ArgumentParser(prog="mutations")
-    parser.add_argument("--worlds", type=int, default=1_000)
+    parser.add_argument("--worlds", type=int, default=600)
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("names", nargs="*")
     chosen = parser.parse_args()
     wanted = [m for m in PLANTED if not chosen.names or any(n in m.name for n in chosen.names)]
     caught = 0
-    with ThreadPoolExecutor(chosen.processes) as pool:
+    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(chosen.processes) as pool:
+        base = Path(name)
+        prepare(base)
         for mutation, how, wrong in pool.map(
-            lambda m: hunt(m, chosen.worlds, chosen.first), wanted
+            lambda m: hunt(m, base, chosen.worlds, chosen.first), wanted
         ):
             caught += bool(how)
             print(f"{how or wrong or 'LIVED':<24} {mutation.name}", flush=True)
