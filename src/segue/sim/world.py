@@ -182,6 +182,8 @@ class World:
             case Say():
                 self._say(line)
             case Fill(pool=pool, codes=codes):
+                if self.store.full:
+                    self._disk_is_free()
                 self.inner.add_coupons(pool, codes, Instant(self.recorder.now))
                 self.tape.entries.append(Filled(self.recorder.now, pool, codes))
                 self._tell(f"{len(codes)} codes come into {pool}")
