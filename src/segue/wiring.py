@@ -21,10 +21,11 @@ from segue.channels.courier import Courier, Keep, is_simulated, render_show
 from segue.channels.features import remarks
 from segue.channels.limits import AUDIENCE_ROWS_MAX
 from segue.channels.links import Links, Tracking
-from segue.channels.providers import build_courier
+from segue.channels.providers import build_courier, decode
 from segue.channels.receipts import READERS
 from segue.channels.secret import Secret, resolve
 from segue.channels.template import Templates
+from segue.channels.webpush import WebPush, WebPushSettings
 from segue.connectors import segment
 from segue.define.contents import Remark
 from segue.errors import BadSetting, ChannelMisconfigured, NotHere, StoreInUse, WorkspaceWrong
@@ -274,6 +275,27 @@ def receipts_of(settings: Settings, environment: Mapping[str, str]) -> dict[str,
     return found
 
 
+def push_key_of(settings: Settings, environment: Mapping[str, str]) -> str:
+    """The public half of the key for Web Push; empty where it is not set up.
+
+    It is told in the sandbox, too: browsers may subscribe before anything is sent; but there
+    a key that is missing is nobody's trouble. Raises `ChannelMisconfigured`.
+    """
+    table = channels_of(settings).get("push", {})
+    own = table if table.get("provider") == WebPush.name else table.get("web")
+    if not isinstance(own, Mapping):
+        return ""
+    keys = cast(Mapping[str, object], own)
+    given = {key: value for key, value in keys.items() if key not in ("provider", PACE)}
+    try:
+        found = decode(WebPush.name, given, environment)
+        return WebPush(found).public_key if isinstance(found, WebPushSettings) else ""
+    except (msgspec.ValidationError, ChannelMisconfigured, ValueError) as error:
+        if settings.deliver != "live":
+            return ""
+        raise ChannelMisconfigured(f"push, {WebPush.name}: {error}") from error
+
+
 def sandbox(store: Store) -> Courier:
     """Keeps everything, sends nothing."""
     return _keeping(store, store.keep)
@@ -371,6 +393,7 @@ class Installation:
             text_replies=known.text_replies,
             customers_by=known.customers_by,
             marketing_topics=listed(known.marketing_topics),
+            push_key=push_key_of(known, self._environment),
             shop=known.shop,
         )
 

@@ -1,6 +1,9 @@
 """A whole Segue on a free port, with the workspace of the shop beside this file."""
 
+import json
+import shutil
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,12 +25,12 @@ KEY = "wk_e2e"
 class Segue:
     """One running installation."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, workspace: Path = SHOP, **more: Any) -> None:
         self._open = ExitStack()
-        settings = Settings(store=str(folder / "segue.sqlite"), write_keys=f"{KEY}=shop")
+        settings = Settings(store=str(folder / "segue.sqlite"), write_keys=f"{KEY}=shop", **more)
         self.installation = self._open.enter_context(wiring.installed(settings))
         self.store = self.installation.store
-        loaded = wiring.read_workspace(SHOP)
+        loaded = wiring.read_workspace(workspace)
         assert not loaded.errors, loaded.errors
         self.installation.host.publish(loaded.hash, wiring.encoded(loaded))
         self.installation.host.start()
@@ -60,6 +63,22 @@ class Segue:
         self.server.should_exit = True
         self.thread.join(timeout=15)
         self._open.close()
+
+
+def told(file: str, url: str, folder: Path) -> dict[str, Any]:
+    """What each story of a script beside this file saw, in Chromium."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    done = subprocess.run(
+        ["node", file, str(chromium), url, str(folder)],
+        check=False,
+        cwd=SHOP.parent,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
 
 
 @pytest.fixture(scope="module")

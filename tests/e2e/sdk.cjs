@@ -1,69 +1,8 @@
 // Drives the browser SDK in Chromium, on a page of another origin under a strict policy:
 // node sdk.cjs CHROMIUM SEGUE_URL FOLDER_FOR_PICTURES
 // The last line printed is what each story saw, as JSON.
-const fs = require("node:fs");
-const http = require("node:http");
 const path = require("node:path");
-const { createRequire } = require("node:module");
-const clients = createRequire(path.join(__dirname, "../integration/node/package.json"));
-const { chromium } = clients("playwright-core");
-
-const [, , executablePath, segue, pictures] = process.argv;
-const flags = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync";
-const analytics = path.join(path.dirname(clients.resolve("@segment/analytics-next/package.json")), "dist/umd");
-
-// No inline script or style, nothing from elsewhere but Segue's script and its answers.
-const POLICY = `default-src 'none'; script-src 'self' ${segue}; connect-src ${segue}; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'`;
-
-const page = (attributes, extra) => `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Shop</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="stylesheet" href="/shop.css">
-<script src="/before.js"></script>${extra}<script async src="${segue}/segue.js" data-write-key="wk_e2e"
-data-placements="offer-modal news-toast shop-banner" ${attributes}></script></head><body>
-<header><b>Halden</b><nav>Shoes Jackets Packs</nav><button id="cart">Cart (2)</button></header>
-<main><h1>Trail 3</h1><div class="columns"><img src="/photo.svg" alt="A shoe"><div><p class="price">129.00</p><p>Light, dry, and ready for a wet
-autumn. The sole grips on roots and on rock, and the upper dries overnight.</p><a class="buy" id="buy" href="#buy">Add to cart</a>
-<div data-segue-placement="product-hint" id="hint"></div><div data-segue-placement="word-slot"></div></div></div>
-<h2>Order summary</h2><div data-segue-placement="pay-slot"></div><p>Subtotal 129.00</p></main></body></html>`;
-const CSS = `:root{color-scheme:light dark}body{margin:0;font:16px/1.5 system-ui,sans-serif;background:light-dark(#faf9f7,#111113);color:light-dark(#222,#eee)}
-header{display:flex;gap:24px;align-items:center;padding:16px 32px;border-bottom:1px solid light-dark(#e5e2dc,#2a2a2e)}header button{margin-left:auto}
-main{max-width:1000px;margin:32px auto;padding:0 32px;min-height:1800px}.columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(280px,1fr));gap:32px}
-.columns>div{min-width:0}img{max-width:100%}button{text-transform:uppercase}.price{font-size:24px}[data-segue-placement]{margin:20px 0}.buy{display:inline-block;padding:12px 24px;background:#2f5d50;color:#fff;border-radius:8px;text-decoration:none}`;
-const PHOTO = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 400 300"><defs><linearGradient id="g" x2="1" y2="1"><stop stop-color="#d9c9ae"/><stop offset="1" stop-color="#7d9a8c"/></linearGradient></defs><rect width="400" height="300" fill="url(#g)"/><path d="M70 205c60-2 90-60 140-80l40 40c30 18 70 20 84 40v20H70z" fill="#2f3e38"/><path d="M70 228h264v14H70z" fill="#f4efe6"/></svg>`;
-const BEFORE = `window.segue = window.segue || []; window.segue.push(["track", "Said Early", { n: 1 }]);`;
-
-const shop = http.createServer((request, response) => {
-  const url = new URL(request.url, "http://shop");
-  const say = (type, body) => { response.setHeader("Content-Type", type); response.end(body); };
-  response.setHeader("Content-Security-Policy", POLICY);
-  if (url.pathname === "/shop.css") return say("text/css", CSS);
-  if (url.pathname === "/photo.svg") return say("image/svg+xml", PHOTO);
-  if (url.pathname === "/before.js") return say("text/javascript", BEFORE);
-  if (url.pathname.startsWith("/analytics/")) {
-    const file = path.join(analytics, path.basename(url.pathname));
-    return say("text/javascript", fs.existsSync(file) ? fs.readFileSync(file) : "");
-  }
-  const extra = url.searchParams.has("analytics") ? '<script src="/analytics/index.js"></script>' : "";
-  say("text/html", page(url.searchParams.get("with") ?? "", extra));
-});
-
-let browser;
-let origin;
-
-async function visit(options = {}, attributes = "", extra = "") {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 820 }, ...options });
-  const tab = await context.newPage();
-  const trouble = [];
-  const asked = [];
-  tab.on("console", (line) => line.type() === "error" && trouble.push(line.text()));
-  tab.on("pageerror", (error) => trouble.push(error.message));
-  tab.on("request", (request) => request.url().startsWith(`${segue}/v1/`) && asked.push(new URL(request.url()).pathname));
-  await tab.goto(`${origin}/products/1?with=${encodeURIComponent(attributes)}${extra}`);
-  await tab.waitForFunction(() => window.segue && !Array.isArray(window.segue));
-  const track = (event, times = 1) =>
-    tab.evaluate(([event, times]) => { for (let n = 0; n < times; n += 1) window.segue.track(event, { product_id: `p${n}`, price: 129 }); }, [event, times]);
-  const id = () => tab.evaluate(() => window.segue.ids().anonymousId);
-  return { context, tab, trouble, asked, track, id };
-}
+const { at, pictures, segue, tell, visit } = require("./world.cjs");
 
 const stories = {
   async rising({ tab, track, trouble, id }) {
@@ -141,7 +80,7 @@ const stories = {
     await tab.close();
     await context.setOffline(false);
     const next = await context.newPage();
-    await next.goto(`${origin}/`);
+    await next.goto(at("/"));
     await next.waitForFunction(() => window.segue && !Array.isArray(window.segue));
     await next.evaluate(() => window.segue.flush());
     return { kept, id: who, same: who === (await next.evaluate(() => window.segue.ids().anonymousId)) };
@@ -230,6 +169,10 @@ const stories = {
   },
   async signals({ tab, id }) {
     await tab.evaluate(() => window.segue.track("Product Added", { product_id: "p1" }));
+    // The cart was filled on one page and is left on another.
+    await tab.reload();
+    await tab.waitForFunction(() => performance.getEntriesByType("resource").some((one) => one.name.endsWith("/segue-signals.js")));
+    await tab.waitForTimeout(300);
     await tab.evaluate(() => window.scrollTo(0, document.documentElement.scrollHeight));
     await tab.mouse.move(300, 200);
     await tab.evaluate(() => document.dispatchEvent(new MouseEvent("mouseout", { clientY: -1, relatedTarget: null })));
@@ -292,25 +235,4 @@ const ATTRIBUTES = {
   signals: 'data-signals="exit scroll dwell idle-cart" data-idle-cart-seconds="2"',
 };
 
-shop.listen(0, "127.0.0.1", async () => {
-  origin = `http://127.0.0.1:${shop.address().port}`;
-  browser = await chromium.launch({ executablePath, args: flags.split(" ") });
-  const wanted = process.argv[5] ? process.argv[5].split(",") : Object.keys(stories);
-  const told = {};
-  for (const name of wanted) {
-    let opened;
-    try {
-      if (name !== "looks") {
-        opened = await visit({}, ATTRIBUTES[name], name === "beside" ? "&analytics" : "");
-        opened.tab.setDefaultTimeout(8000);
-      }
-      told[name] = await stories[name](opened);
-    } catch (error) {
-      told[name] = { failed: error.message, trouble: opened?.trouble };
-    }
-    await opened?.context.close();
-  }
-  await browser.close();
-  shop.close();
-  console.log(JSON.stringify(told));
-});
+tell(stories, ATTRIBUTES, { beside: "&analytics", looks: null });

@@ -4,13 +4,14 @@ go as intent does, everything is told, and nothing is left behind without consen
 The stories are in sdk.cjs; playwright-core comes from `npm ci` in tests/integration/node.
 """
 
-import json
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.e2e.conftest import told as stories
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -45,17 +46,7 @@ def test_the_sdks_own_tests_and_types_pass() -> None:
 @pytest.fixture(scope="module")
 def told(segue: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What each story saw."""
-    done = subprocess.run(
-        ["node", "sdk.cjs", str(chromium), segue.url, str(tmp_path_factory.mktemp("looks"))],
-        check=False,
-        cwd=HERE,
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return found
+    return stories("sdk.cjs", segue.url, tmp_path_factory.mktemp("looks"))
 
 
 def _names(segue: Any, story: dict[str, Any]) -> list[str]:

@@ -29,6 +29,7 @@ COMMANDS = {
     "dead": ("outbox:dead", "List messages that could not be delivered."),
     "retry": ("outbox:retry", "Queue such messages again."),
     "coupons": ("coupons:coupons", "Add codes to coupon pools, and count them."),
+    "vapid": ("vapid:vapid", "Make a key for Web Push."),
     "doctor": ("doctor:doctor", "Look over the installation."),
 }
 """Every command: where it lives, and what it does."""

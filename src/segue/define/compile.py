@@ -148,6 +148,8 @@ class _Compiler:
             given["currency"] = form.currency.text
         if form.ledger:
             given["ledger_ms"] = form.ledger.ms
+        if form.require_consent:
+            given["require_consent"] = form.require_consent.text
         lists = {"conversions": form.conversions, "checkout": form.checkout, "cart": form.cart}
         for key, names in lists.items():
             if names is not None:

@@ -75,6 +75,9 @@ class WorkspaceForm(Definition, frozen=True, kw_only=True):
     checkout: tuple[Text, ...] | None = None
     cart: tuple[Text, ...] | None = None
     consent: dict[str, OneOf["granted", "denied"]] = {}
+    require_consent: Text | None = None
+    """The category that a browser's customer must allow before anything is kept or sent;
+    `any` is satisfied by whichever they allow."""
     ledger: Span | None = None
     expects: tuple[Text, ...] = ()
     """Events of the shop's own that will come; the ecommerce specification's need no word."""

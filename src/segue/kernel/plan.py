@@ -582,6 +582,9 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     consent_default: dict[Channel, OneOf["granted", "denied"]] = {}
     """Where a profile has said nothing; a channel that is not named here is granted."""
     ledger_ms: Millis = Millis(90 * 86_400_000)
+    require_consent: str = ""
+    """What a browser's customer must allow before it keeps or sends anything: a category, or
+    `any` of them; empty: nothing. The kernel never looks at it: no event comes before."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

@@ -95,3 +95,6 @@ MOMENT_MS = 3_000
 
 CURSOR_CHARS_MAX = 64
 """A page's cursor; what is longer is cut, and means nothing."""
+
+SDK_FILES_MAX = 16
+"""Files of the browser SDK kept packed; beyond, the one asked for longest ago is read again."""

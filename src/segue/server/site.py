@@ -53,6 +53,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a source's customer is known by: its own id, or the email address."""
     marketing_topics: tuple[str, ...] = ("marketing",)
     """The topics that a shop's one switch for marketing stands for."""
+    push_key: str = ""
+    """The public key that browsers subscribe to Web Push with; empty where there is none."""
     shop: str = ""
     """The folder of the demo storefront; none is served where it is empty."""
 

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ from segue.hosts.clock import SystemClock
 from segue.hosts.facts import Fact
 from segue.kernel.effects import Show
 from segue.kernel.inputs import Asked
+from segue.kernel.plan import Plan, Workspace
 from segue.kernel.values import Instant, ProfileId
 from segue.server import app as server
 from segue.stores.memory import MemoryStore
@@ -33,6 +35,7 @@ class RememberingHost:
         self.state = "well"
         self.listeners: list[Callable[[Sequence[Fact]], None]] = []
         self.retried: list[str] = []
+        self.workspace = Workspace(name="shop")
 
     def submit(self, arrivals: Sequence[Arrival], done: Callable[[list[Answer]], None]) -> None:
         if self.state == "full":
@@ -77,7 +80,7 @@ class RememberingHost:
 
     @property
     def program(self) -> Any:
-        raise NotImplementedError
+        return SimpleNamespace(plan=Plan(workspace=self.workspace))
 
     @property
     def events(self) -> list[Any]:

@@ -16,6 +16,7 @@ import pytest
 from segue.errors import TooManyWatchers
 from segue.hosts.clock import SystemClock
 from segue.hosts.facts import Fact
+from segue.kernel.plan import Workspace
 from segue.kernel.profile import Profile
 from segue.kernel.values import Instant, ProfileId
 from segue.server import limits
@@ -289,6 +290,41 @@ def test_the_script_is_cached_by_its_tag_and_pinned_for_ever(running: Any) -> No
     assert "immutable" in pinned.headers["cache-control"]
     assert pinned.content == answer.content
     assert running.client.get("/segue/0000/segue.js").status_code == 404
+
+
+def test_the_workspaces_word_on_consent_stands_in_the_script_itself(running: Any) -> None:
+    free = running.client.get("/segue.js")
+    for word, said in (("any", b"true"), ("marketing", b'"marketing"'), ('a"b', b'"a\\"b"')):
+        running.host.workspace = Workspace(name="shop", require_consent=word)
+        bound = running.client.get("/segue.js")
+        first = b"(document.currentScript||{}).consent=" + said + b";"
+        assert bound.content == first + free.content
+        assert bound.headers["etag"] != free.headers["etag"]
+        pinned = running.client.get(bound.headers["content-location"])
+        assert pinned.content == bound.content
+        # A page that pinned the script when nothing was asked for must not go on unasked.
+        assert running.client.get(free.headers["content-location"]).status_code == 404
+        assert len(gzip.compress(bound.content, 9)) < 8 * 1024
+
+
+def test_the_parts_and_the_worker_are_served_to_every_origin(running: Any) -> None:
+    for name in ("segue-push.js", "segue-signals.js", "segue-sw.js"):
+        answer = running.client.get(f"/{name}")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/javascript")
+        assert answer.headers["access-control-allow-origin"] == "*"
+        again = running.client.get(f"/{name}", headers={"If-None-Match": answer.headers["etag"]})
+        assert again.status_code == 304
+    assert running.client.get("/segue-sw.js").headers["service-worker-allowed"] == "/"
+
+
+def test_the_public_key_is_told_to_whoever_has_a_write_key(start: Any) -> None:
+    with_key, without = start(push_key="BPublic"), start()
+    answer = with_key.client.get("/v1/push/key?writeKey=wk_test", headers={"Origin": "https://a"})
+    assert answer.json() == {"public_key": "BPublic"}
+    assert answer.headers["access-control-allow-origin"] == "https://a"
+    assert with_key.client.get("/v1/push/key?writeKey=wk_other").status_code == 401
+    assert without.client.get("/v1/push/key?writeKey=wk_test").status_code == 404
 
 
 def test_the_script_has_less_than_eight_kilobytes(running: Any) -> None:

@@ -22,7 +22,7 @@ export function address(text: string | undefined): string {
 }
 
 function copy(from: Node, to: Node, depth: number): void {
-  for (const child of Array.from(from.childNodes)) {
+  for (const child of [...from.childNodes]) {
     if (child.nodeType === 3) to.appendChild(document.createTextNode(child.nodeValue ?? ""));
     if (child.nodeType !== 1 || depth > DEPTH_MAX || DROPPED.test(child.nodeName)) continue;
     const source = child as Element;
@@ -31,7 +31,7 @@ function copy(from: Node, to: Node, depth: number): void {
       continue;
     }
     const made = document.createElement(source.tagName);
-    for (const { name, value } of Array.from(source.attributes)) {
+    for (const { name, value } of [...source.attributes]) {
       if (ATTRIBUTES.test(name)) made.setAttribute(name, value);
       else if ((name === "href" || name === "src") && address(value)) {
         made.setAttribute(name, address(value));

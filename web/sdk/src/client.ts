@@ -4,14 +4,15 @@
 //   nowhere else; they are sent on consent and forgotten without it.
 // Rule 2: events leave before a question is asked, so that its answer knows of them.
 
-import { guard, listen, tellFailures } from "./guard";
-import { live } from "./live";
-import { draw, memory, type Preferences } from "./memory";
-import { context, pageFields, type Fields } from "./messages";
-import { complete, type Kind, type Options } from "./options";
-import { outbox, post } from "./outbox";
-import { placements } from "./placements";
-import { signals } from "./signals";
+import { complain, guard, listen, tellFailures } from "./guard.js";
+import { live } from "./live.js";
+import { draw, memory, type Preferences } from "./memory.js";
+import { context, pageFields, type Fields } from "./messages.js";
+import { complete, type Kind, type Options } from "./options.js";
+import { outbox, post } from "./outbox.js";
+import { placements } from "./placements.js";
+import type { PushOptions, PushState } from "./push.js";
+import type { Signals } from "./signals.js";
 
 /** Calls held before consent; beyond, the oldest give way. */
 const HELD_MAX = 100;
@@ -34,9 +35,39 @@ export interface Segue {
   /** Send what waits; the promise ends when it is durable or has to be tried again later. */
   flush: () => Promise<void>;
   ids: () => { anonymousId: string; userId: string; sessionId: string };
+  /** Push to this browser. `subscribe` asks the customer: call it when they pressed something. */
+  push: {
+    subscribe: (how?: PushOptions) => Promise<PushState>;
+    unsubscribe: () => Promise<PushState>;
+    state: () => Promise<PushState>;
+  };
 }
 
-export function createSegue(given: Partial<Options>): Segue {
+/** What only some pages need. */
+interface Parts {
+  push: typeof import("./push.js");
+  signals: typeof import("./signals.js");
+}
+
+/** Loads a part from Segue, or wherever the page has it. */
+export type Load = <Name extends keyof Parts>(host: string, name: Name) => Promise<Parts[Name]>;
+
+type Part = (
+  name: "subscribe" | "state" | "forget" | "look",
+  how?: PushOptions,
+  asked?: Promise<NotificationPermission>,
+) => Promise<PushState>;
+
+/** The same calls, guarded. */
+function guardAll<T extends object>(calls: T): T {
+  const guarded = Object.entries(calls).map(([name, call]) => [
+    name,
+    guard(call as (...a: unknown[]) => unknown),
+  ]);
+  return Object.fromEntries(guarded) as T;
+}
+
+export function createSegue(given: Partial<Options>, load: Load): Segue {
   const options = complete(given);
   tellFailures(options.debug);
   const remembered = memory(options);
@@ -74,8 +105,10 @@ export function createSegue(given: Partial<Options>): Segue {
   };
 
   const track = (event: string, properties: Fields = {}): void => {
-    send("track", () => ({ event, properties }));
-    watch.heard(event);
+    send("track", () => {
+      watch.heard(event);
+      return { event, properties };
+    });
   };
 
   /** The ids that the live line listens for; empty while it is not wanted. */
@@ -106,7 +139,9 @@ export function createSegue(given: Partial<Options>): Segue {
     },
   );
   const line = live(options, who, () => decide(), (id) => spots.withdraw(id));
-  const watch = signals(options, track);
+  /** What was tracked before the part that listens for it was there. */
+  const early: string[] = [];
+  let watch: Signals = { turn: () => undefined, heard: (event) => void early.push(event) };
   const decide = (): void => {
     if (allowed) spots.decide();
   };
@@ -122,13 +157,17 @@ export function createSegue(given: Partial<Options>): Segue {
   };
 
   const identify: Segue["identify"] = (userId, traits) => {
-    const named = typeof userId === "object" ? "" : String(userId ?? "");
-    const said = (typeof userId === "object" ? userId : traits) ?? {};
+    const alone = userId && typeof userId === "object";
+    const named = alone ? "" : String(userId ?? "");
+    const said = alone ? userId : (traits ?? {});
     send("identify", () => {
       const { now } = remembered;
       // Somebody else signs in on this device: the two are never one customer.
       const other = named && now.userId && now.userId !== named;
-      if (other) remembered.renew();
+      if (other) {
+        void unsubscribe();
+        remembered.renew();
+      }
       if (named) remembered.now.userId = named;
       remembered.save();
       return { traits: said };
@@ -136,6 +175,27 @@ export function createSegue(given: Partial<Options>): Segue {
     permitted(decide);
   };
 
+  const pushed = {
+    options,
+    who,
+    say(traits: Fields) {
+      remembered.now.push = !traits.$unset;
+      identify(null, traits);
+    },
+  };
+  /** Do it in the part for push, which is loaded now. */
+  const part: Part = (name, ...given) =>
+    load(options.host, "push")
+      .then((loaded) => loaded[name](pushed, ...given))
+      .catch(() => "unavailable");
+  /** Notifications are for one customer: the next one asks for their own. */
+  const unsubscribe = (): Promise<PushState> | undefined => {
+    if (!remembered.now.push) return;
+    pushed.say({ $unset: ["push_token"] });
+    return part("forget");
+  };
+
+  let watched = false;
   const opens = (): void => {
     allowed = true;
     remembered.open();
@@ -144,6 +204,13 @@ export function createSegue(given: Partial<Options>): Segue {
     held = [];
     calls.forEach((call) => call());
     decide();
+    if (remembered.now.push) void part("look");
+    if (options.signals.length && !watched) {
+      watched = true;
+      void load(options.host, "signals")
+        .then(({ signals }) => (watch = signals(options, track, early)))
+        .catch(complain);
+    }
   };
 
   /** Whether what the customer said covers what this page asks for. */
@@ -168,6 +235,8 @@ export function createSegue(given: Partial<Options>): Segue {
     }
     if (may) return;
     held = [];
+    watch.heard("Cart Cleared");
+    void unsubscribe();
     const before = allowed;
     allowed = false;
     // A later yes is a yes to being seen on this page.
@@ -218,7 +287,7 @@ export function createSegue(given: Partial<Options>): Segue {
     if (!options.requireConsent || covers(remembered.allowed())) opens();
   };
 
-  const api: Segue = {
+  const api: Omit<Segue, "push"> = {
     page,
     track,
     identify,
@@ -239,6 +308,7 @@ export function createSegue(given: Partial<Options>): Segue {
     consent,
     reset: () =>
       permitted(() => {
+        void unsubscribe();
         spots.clear();
         remembered.renew();
         decide();
@@ -249,14 +319,15 @@ export function createSegue(given: Partial<Options>): Segue {
     },
     decide,
     flush: () => box.flush(),
-    ids: () => {
-      const { anonymousId, userId, sessionId } = remembered.now;
-      return { anonymousId, userId, sessionId };
-    },
+    ids: () => ({ ...remembered.now }),
   };
-  const guarded = Object.fromEntries(
-    Object.entries(api).map(([name, call]) => [name, guard(call as (...a: unknown[]) => unknown)]),
-  ) as unknown as Segue;
+  const notifications: Segue["push"] = {
+    // At once: browsers let a page ask for a moment after the customer pressed something.
+    subscribe: async (how) =>
+      allowed ? part("subscribe", how, window.Notification?.requestPermission()) : "unavailable",
+    unsubscribe: async () => unsubscribe() ?? part("state"),
+    state: () => part("state"),
+  };
   guard(start)();
-  return guarded;
+  return { ...guardAll(api), push: guardAll(notifications) };
 }

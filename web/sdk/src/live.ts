@@ -4,9 +4,9 @@
 // Rule 1: only a visible page listens: browsers allow six streams per host, tabs are many.
 // Rule 2: where streams are not let through (a proxy, a policy), the page asks now and then.
 
-import { guard, later, listen } from "./guard";
-import type { Options } from "./options";
-import { parsed } from "./memory";
+import { guard, later, listen } from "./guard.js";
+import type { Options } from "./options.js";
+import { parsed } from "./memory.js";
 
 /** Times that the stream may break before the page polls instead. */
 const BREAKS_MAX = 3;

@@ -3,7 +3,7 @@
 // Rule 1: nothing is read or written until `open`: before consent there is no trace.
 // Rule 2: a browser that forbids storage is no error; the page is then remembered while it lasts.
 
-import type { Options } from "./options";
+import type { Options } from "./options.js";
 
 const KEY = "segue";
 const COOKIE = "segue_anonymous_id";
@@ -23,6 +23,8 @@ export interface Remembered {
   /** When this browser was last active, for the end of the session. */
   activeAt: number;
   consent: Preferences | null;
+  /** Whether notifications were asked for, here and by this customer. */
+  push: boolean;
 }
 
 /** An id that nobody else draws. */
@@ -87,6 +89,7 @@ export function memory(options: Options): Memory {
     sessionId: draw(),
     activeAt: Date.now(),
     consent: null,
+    push: false,
   });
   let opened = false;
 

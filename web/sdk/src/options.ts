@@ -75,5 +75,7 @@ export function fromScript(script: HTMLScriptElement): Options {
     else if (typeof normal === "number") given[name] = Number(text) || normal;
     else given[name] = /^(true|false|)$/.test(text) ? text !== "false" : text;
   }
+  // The workspace's word, which Segue puts before this script; no tag lifts it.
+  given.requireConsent = (script as { consent?: unknown }).consent || given.requireConsent;
   return complete(given);
 }

@@ -6,9 +6,9 @@
 // Rule 3: what waits is kept in the browser under a name of this tab; the next page takes over
 //   whatever any tab left. The bound is WAITING_MAX: the oldest give way.
 
-import { complain, guard, later, listen } from "./guard";
-import { draw, keep, parsed, recall } from "./memory";
-import type { Options } from "./options";
+import { complain, guard, later, listen } from "./guard.js";
+import { draw, keep, parsed, recall } from "./memory.js";
+import type { Options } from "./options.js";
 
 /** Messages that wait; beyond, the oldest give way. */
 export const WAITING_MAX = 500;
@@ -172,7 +172,6 @@ export function outbox(options: Options, sent: () => void): Outbox {
       waiting = [];
       store();
       opened = false;
-      keep(shelf, null);
     },
   };
 

@@ -6,11 +6,11 @@
 //   more at the end.
 // Rule 3: the shop may render an offer itself: it cancels the `segue:offer` event.
 
-import { complain, guard, later, listen } from "./guard";
-import type { Fields } from "./messages";
-import type { Kind, Options } from "./options";
-import { mayPass, type Reply } from "./outbox";
-import { render, type Offer, type Reactions, type View } from "./render";
+import { complain, guard, later, listen } from "./guard.js";
+import type { Fields } from "./messages.js";
+import type { Kind, Options } from "./options.js";
+import { mayPass, type Reply } from "./outbox.js";
+import { render, type Offer, type Reactions, type View } from "./render.js";
 
 /** Placements in one question, as the server has it; of more, the first are asked about. */
 const ASKED_MAX = 20;

@@ -6,9 +6,9 @@
 //   inert, and gives the focus back. Toasts are announced, never grab the focus.
 // Rule 3: a view tells what the customer did, once; what that means is not its concern.
 
-import { address, fragment } from "./clean";
-import { listen } from "./guard";
-import type { Kind, Options } from "./options";
+import { address, fragment } from "./clean.js";
+import { listen } from "./guard.js";
+import type { Kind, Options } from "./options.js";
 import css from "./styles.css";
 
 /** What Segue answers for a placement. */

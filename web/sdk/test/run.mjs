@@ -13,7 +13,7 @@ const entryPoints = readdirSync(here).filter((name) => name.endsWith(".test.ts")
 await build({
   ...shared,
   entryPoints: entryPoints.map((name) => join(here, name)),
-  external: ["jsdom"],
+  external: ["esbuild", "jsdom"],
   format: "esm",
   outdir: folder,
   outExtension: { ".js": ".mjs" },

@@ -1,8 +1,12 @@
 // A page in jsdom, and a Segue that answers as the test says.
 
 import { JSDOM } from "jsdom";
-import { createSegue, type Segue } from "../src/client";
+import { createSegue, type Load, type Segue } from "../src/client";
+import * as push from "../src/push";
+import * as signals from "../src/signals";
 import type { Options } from "../src/options";
+
+const load = ((_host, name) => Promise.resolve({ push, signals }[name])) as Load;
 
 /** What Segue was asked, and is to answer. */
 export class Server {
@@ -77,7 +81,7 @@ export function visit(
   missing(window);
   Object.assign(globalThis, { fetch: server.fetch });
   const options = { writeKey: "wk", host: "https://segue.example/", live: "off" as const };
-  return { segue: createSegue({ ...options, ...given }), server, window, beacons };
+  return { segue: createSegue({ ...options, ...given }, load), server, window, beacons };
 }
 
 export interface Visit {
