@@ -315,9 +315,13 @@ class Workspace:
         """Define a segment."""
         self._add("segments", name, {"when": when, **fields}, _here())
 
-    def event(self, name: str, *, on: Plain, **fields: Plain) -> None:
-        """Define a derived event."""
-        self._add("events", name, {"on": on, **fields}, _here())
+    def event(self, name: str, **fields: Plain) -> None:
+        """Define a derived event by its keyword: on, at, segment or catalog."""
+        self._add("events", name, fields, _here())
+
+    def catalog(self, name: str, **fields: Plain) -> None:
+        """Define a catalog and its rankings."""
+        self._add("catalogs", name, fields, _here())
 
     def message(self, name: str, **fields: Plain) -> None:
         """Define a message."""

@@ -8,7 +8,7 @@ Rule 2: `where` and `of` see only the event that they are about, so that each is
 
 import ast
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Literal as OneOf, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal as OneOf, TypeAlias, cast, get_args
 
 import re2
 
@@ -26,17 +26,17 @@ from segue.define.scopes import STREAM, Kind
 from segue.define.words import span_ms
 from segue.kernel import expression as kernel
 from segue.kernel.functions import FUNCTIONS
+from segue.kernel.shelves import EVERYTHING, PRODUCTS
 from segue.kernel.values import Millis
 
 if TYPE_CHECKING:
     from segue.define.expressions import Reader, Typed
 
-_Fold = OneOf["count", "sum", "avg", "min", "max", "distinct", "first", "last", "since"]
 _State = OneOf["received", "shown", "clicked", "dismissed"]
 
-FOLDS = ("count", "sum", "avg", "min", "max", "distinct", "first", "last", "since")
+FOLDS = get_args(kernel.Fold)
 TOUCHES = ("received", "shown", "clicked", "dismissed")
-_NEEDS_OF = ("sum", "avg", "min", "max", "distinct")
+_NEEDS_OF = ("sum", "avg", "min", "max", "distinct", "repeats")
 _TAKES_OF = (*_NEEDS_OF, "first", "last")
 
 
@@ -140,6 +140,9 @@ def _fold(reader: "Reader", node: ast.Call, name: str) -> "Typed":
             f"{name} needs to know what of: of=properties...",
             f'for instance {name}("Order Completed", of=properties.total)',
         )
+    if name == "repeats" and "within" not in given:
+        hint = 'for instance repeats("Help Article Viewed", of=properties.article_id, within="1d")'
+        reader.fail("SEG-E305", node, "repeats needs a window: within=...", hint)
     where = _inner(reader, given.get("where"), condition=True)
     of = _inner(reader, given.get("of"), condition=False)
     if of is not None and name in ("sum", "avg") and of[1] not in ("number", "any"):
@@ -147,7 +150,7 @@ def _fold(reader: "Reader", node: ast.Call, name: str) -> "Typed":
     stream = kernel.Stream(
         _events(reader, node.args), where[0] if where else None, of[0] if of else None
     )
-    fold = kernel.Aggregate(cast("_Fold", name), stream, _window(reader, given.get("within")))
+    fold = kernel.Aggregate(cast("kernel.Fold", name), stream, _window(reader, given.get("within")))
     return fold, _fold_kind(name, of)
 
 
@@ -302,6 +305,41 @@ def _function(reader: "Reader", node: ast.Call, name: str) -> "Typed":
     return kernel.Function(name, tuple(args)), cast("Kind", gives)
 
 
+def _asks_catalog(reader: "Reader", node: ast.Call, name: str) -> None:
+    if not reader.scope.catalog:
+        reader.fail("SEG-E310", node, f"{name} can't look at the catalog in {reader.scope.name}")
+    _keywords(reader, node, name, ())
+    if not 1 <= len(node.args) <= 2:
+        hint = 'item(properties.product_id).price, or item("stores", traits.store).city'
+        hint = hint if name == "item" else 'ranked("best-in-category", properties.category)'
+        reader.fail("SEG-E305", node, f"{name} takes one or two arguments", hint)
+
+
+def _keyed(reader: "Reader", node: ast.expr) -> kernel.Expression:
+    """What names an item or a group: a text or a number."""
+    found, kind = reader.read(node)
+    if kind not in ("text", "number", "any"):
+        reader.fail("SEG-E306", node, f"a text or a number is expected here, not a {kind}")
+    return found
+
+
+def _item(reader: "Reader", node: ast.Call, name: str) -> "Typed":
+    _asks_catalog(reader, node, name)
+    catalog = PRODUCTS
+    if len(node.args) == 2:
+        catalog = _text(reader, node.args[0], "the name of a catalog")
+        reader.refer("catalog", catalog, node.args[0])
+    return kernel.Item(catalog, _keyed(reader, node.args[-1])), "record"
+
+
+def _ranked(reader: "Reader", node: ast.Call, name: str) -> "Typed":
+    _asks_catalog(reader, node, name)
+    ranking = _text(reader, node.args[0], "the name of a ranking")
+    reader.refer("ranking", ranking, node.args[0])
+    group = _keyed(reader, node.args[1]) if len(node.args) == 2 else EVERYTHING
+    return kernel.Ranked(ranking, group), "list"
+
+
 _Special = Callable[["Reader", ast.Call, str], "Typed"]
 _SPECIAL: dict[str, _Special] = {
     **dict.fromkeys(FOLDS, _fold),
@@ -312,5 +350,7 @@ _SPECIAL: dict[str, _Special] = {
     "holds_incentive": _holds,
     "consent": _consent,
     "matches": _matches,
+    "item": _item,
+    "ranked": _ranked,
 }
 NAMES = tuple(_SPECIAL)

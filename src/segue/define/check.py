@@ -32,6 +32,7 @@ from segue.kernel import plan
 from segue.kernel.expression import TRUE, All, Any, Compare, Expression, Touched
 from segue.kernel.models import FEATURES
 from segue.kernel.session import SESSION_READERS
+from segue.kernel.shelves import PRODUCTS
 
 ACTIVITIES = (
     "Email Opened",
@@ -123,6 +124,7 @@ def _references(written: Written, compiled: Compiled, sink: Sink) -> None:
     groups = {m.incentive.group for m in compiled.plan.messages if m.incentive}
     tags = {tag for message in compiled.plan.messages for tag in message.tags}
     scores = {card.name for card in compiled.plan.models}
+    rankings = {one.name for catalog in compiled.plan.catalogs for one in catalog.rankings}
     for each in compiled.references:
         match each.what:
             case "segment" | "journey" | "message":
@@ -134,6 +136,10 @@ def _references(written: Written, compiled: Compiled, sink: Sink) -> None:
                 _known(each, tags, "SEG-E414", sink)
             case "group" if _all_read(written, "messages"):
                 _known(each, groups, "SEG-E406", sink)
+            case "catalog" if _all_read(written, "catalogs"):
+                _known(each, {PRODUCTS, *written.catalogs}, "SEG-E418", sink)
+            case "ranking" if _all_read(written, "catalogs"):
+                _known(each, rankings, "SEG-E419", sink)
             case "score" if _all_read(written, "models"):
                 _known(each, scores, "SEG-E410", sink)
             case _:
@@ -339,6 +345,7 @@ def _waivers(written: Written, sink: Sink) -> None:
     for section in (
         written.segments,
         written.events,
+        written.catalogs,
         written.messages,
         written.policies,
         written.models,

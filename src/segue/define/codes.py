@@ -124,6 +124,13 @@ CODES: Mapping[str, Rule] = {
         "What is named exists, but never where this expression stands: a segment, for instance, has"
         " no event at hand.",
     ),
+    "SEG-E310": Rule(
+        "The catalog can't be read here",
+        "What a catalog says changes without the customer, so no instant could be named at which"
+        " this would have to be asked again. Journeys, messages and guardrails read the catalog:"
+        " they ask at each event and before each send.",
+        "read it in the journey's `when`, in a branch or in the message's `when`",
+    ),
     "SEG-E401": Rule("Unknown segment", "No segment has this name."),
     "SEG-E402": Rule("Unknown journey", "No journey has this name."),
     "SEG-E403": Rule("Unknown message", "No message has this name."),
@@ -172,6 +179,23 @@ CODES: Mapping[str, Rule] = {
         " nor made by this workspace nor expected by it, or the history knows none of them.",
         "correct the event's name, or list it under `workspace: {expects: [...]}`",
         waivable=True,
+    ),
+    "SEG-E417": Rule(
+        "An event that nothing makes",
+        "Nothing is an event of Segue's own accord: that a session began or ended, that a segment"
+        " was entered or a cart abandoned, is one if a file says so, as the workspace wants it.",
+        "add the lines to events.yaml; or list the event under `workspace: {expects: [...]}`, if"
+        " the shop sends it itself",
+    ),
+    "SEG-E418": Rule(
+        "Unknown catalog",
+        "Catalogs other than `products` are named under `catalogs`.",
+        "add it to catalog.yaml, or correct the name",
+    ),
+    "SEG-E419": Rule(
+        "Unknown ranking",
+        "A ranking is defined under its catalog, and its name is unique in the workspace.",
+        "add it to catalog.yaml, or correct the name",
     ),
     "SEG-E501": Rule(
         "A journey without an exit",

@@ -14,15 +14,17 @@ from typing import Literal as OneOf, TypeAlias, assert_never, cast
 
 import msgspec
 
-from segue.define import model, scopes
+from segue.define import model, moments, scopes
 from segue.define.diagnostics import Place, Sink
 from segue.define.expressions import check as read_expression
+from segue.define.limits import RANKED_MAX
 from segue.define.scopes import Kind, Reference, Scope, What
 from segue.define.steps import MISSING, Flat, flatten, read_watch, texts, weekdays
-from segue.define.words import Expr, Name
+from segue.define.words import Expr, Name, Text
 from segue.define.workspace import Written
 from segue.kernel import plan
 from segue.kernel.expression import TRUE, Expression
+from segue.kernel.shelves import EVERYTHING, CatalogPlan, Ranking
 from segue.kernel.values import DAY, Instant, Millis
 
 _Per: TypeAlias = OneOf["session", "window", "day", "week", "month"]
@@ -70,6 +72,8 @@ class _Compiler:
         self.sink = sink
         self.references: list[Reference] = []
         self.flats: dict[str, Flat] = {}
+        self.rankings: dict[str, str] = {}
+        """The catalog of each ranking, by the ranking's name."""
 
     def compile(self) -> Compiled:
         written = self.written
@@ -82,6 +86,10 @@ class _Compiler:
         for name, event in sorted(written.events.items()):
             with waivable(event.waive):
                 derived.append(self.derived(name, event))
+        catalogs: list[CatalogPlan] = []
+        for name, catalog in sorted(written.catalogs.items()):
+            with waivable(catalog.waive):
+                catalogs.append(self.catalog(name, catalog))
         messages: list[plan.Message] = []
         for name, message in sorted(written.messages.items()):
             with waivable(message.waive):
@@ -107,6 +115,7 @@ class _Compiler:
             journeys=tuple(journeys),
             models=tuple(models),
             parts=dict(sorted(written.parts.items())),
+            catalogs=tuple(catalogs),
         )
         return Compiled(whole, self.references, self.flats)
 
@@ -181,21 +190,80 @@ class _Compiler:
         when = self.read(form.when, scopes.SEGMENT)
         return plan.Segment(name=name, when=when, title=_title(form))
 
-    def derived(self, name: str, form: model.DerivedForm) -> plan.Derived:
-        if not form.on:
-            self.sink.report("SEG-E202", form.place, "no event starts this one: `on`")
-        if name in texts(form.on) and form.silence is None:
-            self.sink.report("SEG-E505", form.place, f"{name!r} would cause itself for ever")
-        return plan.Derived(
+    def derived(self, name: str, form: moments.EventForm) -> plan.Derived:
+        found = plan.Derived(name=name)
+        match form:
+            case moments.EventOnForm():
+                if not form.on:
+                    self.sink.report("SEG-E202", form.place, "no event starts this one: `on`")
+                if name in texts(form.on) and form.silence is None:
+                    self.sink.report(
+                        "SEG-E505", form.place, f"{name!r} would cause itself for ever"
+                    )
+                scope = scopes.DERIVED
+                found = msgspec.structs.replace(
+                    found,
+                    on=self.events(form.on),
+                    silence_ms=form.silence.ms if form.silence else Millis(0),
+                    unless=self.events(form.unless),
+                )
+            case moments.EventAtForm(at=at):
+                scope = scopes.DERIVED if at == "session started" else scopes.MOMENT
+                moment = cast("plan.Moment", at.replace(" ", "_"))
+                found = msgspec.structs.replace(found, moment=moment)
+            case moments.EventOfSegmentForm(segment=segment, change=change):
+                scope = scopes.MOMENT
+                (of,) = self.refer("segment", (segment,))
+                moment = cast("plan.Moment", f"segment_{change}")
+                found = msgspec.structs.replace(found, moment=moment, segment=of)
+            case moments.EventOfItemForm(catalog=catalog, to=to, within=within):
+                if not to:
+                    place = form.at_key("to")
+                    self.sink.report("SEG-E202", place, "nobody would hear of it: `to` is empty")
+                scope = scopes.ITEM
+                (of,) = self.refer("catalog", (catalog,))
+                found = msgspec.structs.replace(
+                    found,
+                    moment="item_changed",
+                    catalog=of,
+                    on=self.events(to),
+                    within_ms=within.ms,
+                )
+            case _:
+                assert_never(form)
+        properties = {
+            key: self.read(expr, scope, "any") for key, expr in sorted(form.properties.items())
+        }
+        when = self.read(form.when, scope)
+        return msgspec.structs.replace(found, when=when, properties=properties)
+
+    def events(self, names: Sequence[Text]) -> tuple[str, ...]:
+        self.references.extend(Reference("event", name.text, name.place) for name in names)
+        return texts(names)
+
+    def catalog(self, name: str, form: moments.CatalogForm) -> CatalogPlan:
+        return CatalogPlan(
             name=name,
-            on=texts(form.on),
-            silence_ms=form.silence.ms if form.silence else Millis(0),
-            unless=texts(form.unless),
-            when=self.read(form.when, scopes.DERIVED),
-            properties={
-                key: self.read(expr, scopes.DERIVED, "any")
-                for key, expr in sorted(form.properties.items())
-            },
+            title=_title(form),
+            rankings=tuple(
+                self.ranking(name, each, ranking) for each, ranking in sorted(form.rankings.items())
+            ),
+        )
+
+    def ranking(self, catalog: str, name: str, form: moments.RankingForm) -> Ranking:
+        first = self.rankings.setdefault(name, catalog)
+        if first != catalog:
+            hint = f"the first is one of {first!r}; a ranking is called by its name alone"
+            self.sink.report("SEG-E208", form.place, f"a second ranking {name!r}", hint)
+        self.within(form, "most", form.most, 1, RANKED_MAX)
+        group = self.read_maybe(form.group, scopes.RANKING, "any")
+        return Ranking(
+            name=name,
+            catalog=catalog,
+            by=self.read(form.by, scopes.RANKING, "number"),
+            group=EVERYTHING if group is None else group,
+            most=form.most,
+            when=self.read(form.when, scopes.RANKING),
         )
 
     def scorecard(self, name: str, form: model.ModelForm) -> plan.Scorecard:

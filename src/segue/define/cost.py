@@ -52,6 +52,8 @@ def cost(tree: ex.Expression) -> int:
             return SEARCH + cost(text)
         case ex.Not(part=part):
             return 1 + cost(part)
+        case ex.Part(of=of):
+            return 1 + cost(of)
         case ex.Many(items=items):
             return sum(map(cost, items))
         case ex.All(parts=parts) | ex.Any(parts=parts):

@@ -136,7 +136,8 @@ def _one(each: Diagnostic, sources: Mapping[str, str]) -> str:
         ]
     out += [f"{gutter} : {line}" for line in each.witness]
     if each.hint:
-        out.append(f"{gutter} = {each.hint}")
+        first, *more = each.hint.splitlines()
+        out += [f"{gutter} = {first}", *(f"{gutter}   {line}" for line in more)]
     return "\n".join(out) + "\n"
 
 

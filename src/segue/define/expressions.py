@@ -265,6 +265,8 @@ class Reader:
             elif isinstance(at, ast.Subscript):
                 keys.insert(0, self.key(at.slice))
                 at = at.value
+            elif isinstance(at, ast.Call):
+                return self.part(at, tuple(keys))
             else:
                 self.fail("SEG-E302", at, "only data has parts: properties.x, traits.x ...")
             if len(keys) > EXPRESSION_DEPTH_MAX:
@@ -275,6 +277,19 @@ class Reader:
         self.root(at)
         root = cast("kernel.Root", at.id)
         return kernel.Path(root, tuple(keys)), self.field(root, keys, node)
+
+    def part(self, node: ast.Call, keys: tuple[str | int, ...]) -> Typed:
+        """A place in what a call gives: an item's field, a member of a list."""
+        found, kind = self.read(node)
+        if kind not in ("record", "list", "any"):
+            self.fail("SEG-E302", node, f"this is {_KIND_NAMES[kind]}, without parts")
+        if kind == "list" and not isinstance(keys[0], int):
+            self.fail("SEG-E302", node, "the members of a list are counted from 0: [0]")
+        if kind == "record" and not isinstance(keys[0], str):
+            self.fail("SEG-E302", node, "the parts of a record have names: .price")
+        if isinstance(found, kernel.Item):
+            return kernel.Item(found.catalog, found.id, keys), "any"
+        return kernel.Part(found, keys), "any"
 
     def key(self, node: ast.expr) -> str | int:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):

@@ -56,13 +56,22 @@ OWN = (
     "Profile Identified",
     "Group Joined",
     "Profile Aliased",
-    "Session Started",
-    "Session Ended",
-    "Segment Entered",
-    "Segment Left",
     *incentives.EVENTS,
 )
 """What the other calls of the protocol become, and what Segue tells of itself."""
+
+MADE: Mapping[str, str] = {
+    "Session Started": "{at: session started}",
+    "Session Ended": "{at: session ended}",
+    "Segment Entered": "{at: segment entered}",
+    "Segment Left": "{at: segment left}",
+    "Cart Abandoned": "{on: Product Added, silence: 30m, unless: [Order Completed]}",
+    "Price Dropped": "{catalog: products, when: item.price < before.price,"
+    " to: [Product Viewed], within: 30d}",
+    "Back In Stock": "{catalog: products, when: item.stock > 0 and before.stock <= 0,"
+    " to: [Product Viewed], within: 30d}",
+}
+"""Events of well-known names, and how a file defines them: none is made without that."""
 
 ALIKE = 0.88
 """Names at least so alike differ in a letter or two. Tried: 0.8 took "Order Updated" for
@@ -98,7 +107,7 @@ def check_feeds(written: Written, compiled: Compiled, sink: Sink, history: Histo
         if name not in known:
             unknown[name] = _alike(name, known)
     used = {each.name for each in compiled.references if each.what == "segment"}
-    starved: set[str] = set()
+    starved = _undefined(compiled, known, sink)
     for segment in compiled.plan.segments:
         fed_by = _events(msgspec.to_builtins(segment.when))
         if segment.name not in used or not fed_by:
@@ -113,6 +122,19 @@ def check_feeds(written: Written, compiled: Compiled, sink: Sink, history: Histo
         if near and each.name not in starved:
             message = f"no event {each.name!r} is known"
             sink.report("SEG-W706", each.place, message, f"did you mean {near!r}?")
+
+
+def _undefined(compiled: Compiled, known: set[str], sink: Sink) -> set[str]:
+    """Report each well-known event that is listened to and that no file defines."""
+    found: set[str] = set()
+    for each in compiled.references:
+        lines = MADE.get(each.name) if each.what == "event" else None
+        if lines is None or each.name in known or each.name in found:
+            continue
+        found.add(each.name)
+        hint = f"add to events.yaml, under `events:`\n  {each.name}: {lines}"
+        sink.report("SEG-E417", each.place, f"nothing makes the event {each.name!r}", hint)
+    return found
 
 
 def _report(

@@ -82,3 +82,6 @@ WITNESS_MOVES_MAX = 60
 
 WITNESS_REPEATS_MAX = 50
 """How often a customer does one thing in a row in a searched life."""
+
+RANKED_MAX = 100
+"""Items that a ranking gives at most for one group."""

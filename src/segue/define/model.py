@@ -92,16 +92,6 @@ class SegmentForm(Definition, frozen=True, kw_only=True):
     shorthand: ClassVar[str] = "when"
 
 
-class DerivedForm(Definition, frozen=True, kw_only=True):
-    """An event that Segue emits by itself after others, and perhaps a silence."""
-
-    on: tuple[Text, ...]
-    silence: Span | None = None
-    unless: tuple[Text, ...] = ()
-    when: Expr | None = None
-    properties: dict[str, Expr] = {}
-
-
 class FeatureForm(Authored, frozen=True, kw_only=True):
     """A session feature cut into bins, and the points of each bin."""
 

@@ -9,7 +9,7 @@ Rule 2: every guess comes from the plan: names of events, keys of properties and
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TypeAlias, cast
+from typing import TypeAlias, assert_never, cast
 
 import msgspec
 
@@ -121,7 +121,7 @@ class _Vocabulary:
         derived = {each.name: each for each in self.plan.derived}
         for name in names:
             one = derived.get(name)
-            if one is None or f"event:{name}" in self.seen:
+            if one is None or one.moment == "item_changed" or f"event:{name}" in self.seen:
                 self.events[name] = None
                 continue
             self.seen.add(f"event:{name}")
@@ -129,6 +129,21 @@ class _Vocabulary:
             self.read(msgspec.to_builtins(one.when))
             if one.silence_ms:
                 self.spans[one.silence_ms + 1_000] = None
+            self.moment(one)
+
+    def moment(self, one: plan.Derived) -> None:
+        """What brings about an event that starts with no event."""
+        match one.moment:
+            case "session_started" | "session_ended":
+                self.events[VIEWED] = None
+                self.spans[self.plan.workspace.session_ms + 1_000] = None
+            case "segment_entered" | "segment_left":
+                for name in (one.segment,) if one.segment else self.by_segment:
+                    self.segment(name)
+            case "event" | "item_changed":
+                pass
+            case _:
+                assert_never(one.moment)
 
     def segment(self, name: str) -> None:
         if name not in self.seen:
@@ -179,7 +194,7 @@ class _Vocabulary:
             self.spans |= dict.fromkeys(
                 int(v) + 1_000 for v in values if isinstance(v, int | float) and v > 0
             )
-        elif of.get("type") == "path" and len(keys) == 1:
+        elif of.get("type") == "path" and len(keys) == 1 and aggregate["fold"] != "repeats":
             self.fields.setdefault(keys[0], []).extend(values)
         else:
             self.count(values)

@@ -15,7 +15,7 @@ from segue.kernel import predicate
 
 Kind: TypeAlias = OneOf["number", "text", "boolean", "instant", "duration", "list", "record", "any"]
 
-OPEN_ROOTS = ("properties", "traits", "entry", "vars", "context", "item")
+OPEN_ROOTS = ("properties", "traits", "entry", "vars", "context", "item", "before")
 """Roots whose fields are the customer's data: any name, any kind."""
 
 
@@ -25,26 +25,46 @@ class Scope(msgspec.Struct, frozen=True):
     name: str
     roots: frozenset[str]
     history: bool = True
+    catalog: bool = True
+    """Whether it may look items up: what is asked only when the profile changes must not."""
 
 
-def _scope(name: str, roots: str, *, history: bool = True) -> Scope:
-    return Scope(name, frozenset(roots.split()), history)
+def _scope(name: str, roots: str, *, history: bool = True, catalog: bool = True) -> Scope:
+    return Scope(name, frozenset(roots.split()), history, catalog)
 
 
 _ALWAYS = "traits session profile local"
 _RUN = f"{_ALWAYS} event properties context entry vars"
 
-SEGMENT = _scope("a segment", _ALWAYS)
-STREAM = _scope("a condition on events of the past", "event properties context", history=False)
+SEGMENT = _scope("a segment", _ALWAYS, catalog=False)
+STREAM = _scope(
+    "a condition on events of the past", "event properties context", history=False, catalog=False
+)
 DERIVED = _scope("a derived event", f"{_ALWAYS} event properties context")
+MOMENT = _scope("an event at a session's end or a segment's change", _ALWAYS)
+RANKING = _scope("a ranking", "item", history=False, catalog=False)
+ITEM = _scope("an event of the catalog", "item before", history=False, catalog=False)
 ENTRY = _scope("an entry", f"{_ALWAYS} event properties context")
 WATCH = _scope("an exit, a goal or a wait", _RUN)
 JOURNEY = _scope("a journey's own condition", f"{_ALWAYS} entry vars context")
 STEP = _scope("a step", _RUN)
-MESSAGE = _scope("a message", f"{_RUN} message item")
+MESSAGE = _scope("a message", f"{_RUN} message")
 POLICY = _scope("a policy", f"{_ALWAYS} context message")
 
-SCOPES = (SEGMENT, STREAM, DERIVED, ENTRY, WATCH, JOURNEY, STEP, MESSAGE, POLICY)
+SCOPES = (
+    SEGMENT,
+    STREAM,
+    DERIVED,
+    MOMENT,
+    ENTRY,
+    WATCH,
+    JOURNEY,
+    STEP,
+    MESSAGE,
+    POLICY,
+    RANKING,
+    ITEM,
+)
 
 ROOTS: Mapping[str, str] = {
     "event": "name, id and instants of the event that is being answered",
@@ -57,7 +77,8 @@ ROOTS: Mapping[str, str] = {
     "profile": "what is known of the customer beside traits",
     "local": "the time where the customer is",
     "message": "the message that a policy or a condition is about",
-    "item": "a catalog item, where one is in scope",
+    "item": "the item that is ranked, or that has changed",
+    "before": "the item as it was before it changed",
 }
 
 
@@ -72,6 +93,8 @@ What: TypeAlias = OneOf[
     "tag",
     "placement",
     "look",
+    "catalog",
+    "ranking",
 ]
 
 

@@ -1,6 +1,6 @@
 """What may stand at the top of a workspace file."""
 
-from segue.define import model
+from segue.define import model, moments
 from segue.define.cases import CaseForm
 
 
@@ -9,7 +9,8 @@ class Sections(model.Authored, frozen=True, kw_only=True):
 
     workspace: model.WorkspaceForm | None = None
     segments: dict[str, model.SegmentForm] = {}
-    events: dict[str, model.DerivedForm] = {}
+    events: dict[str, moments.EventForm] = {}
+    catalogs: dict[str, moments.CatalogForm] = {}
     messages: dict[str, model.MessageForm] = {}
     policies: dict[str, model.PolicyForm] = {}
     models: dict[str, model.ModelForm] = {}

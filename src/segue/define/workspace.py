@@ -11,7 +11,7 @@ from typing import cast
 
 import msgspec
 
-from segue.define import model
+from segue.define import model, moments
 from segue.define.cases import CaseForm
 from segue.define.diagnostics import Place, Sink, nearest
 from segue.define.limits import (
@@ -40,7 +40,8 @@ class Written(msgspec.Struct):
     workspace: model.WorkspaceForm | None = None
     workspaces: list[Place] = []
     segments: dict[str, model.SegmentForm] = {}
-    events: dict[str, model.DerivedForm] = {}
+    events: dict[str, moments.EventForm] = {}
+    catalogs: dict[str, moments.CatalogForm] = {}
     messages: dict[str, model.MessageForm] = {}
     policies: dict[str, model.PolicyForm] = {}
     models: dict[str, model.ModelForm] = {}

@@ -48,6 +48,13 @@ class Path(msgspec.Struct, frozen=True, tag="path"):
     keys: tuple[str | int, ...] = ()
 
 
+class Part(msgspec.Struct, frozen=True, tag="part"):
+    """A place in what an expression gives: `ranked("best", "sofas")[0]`."""
+
+    of: "Expression"
+    keys: tuple[str | int, ...]
+
+
 class Compare(msgspec.Struct, frozen=True, tag="compare"):
     """Two sides compared by the rules in `values.py`; a chain is an `All` of these."""
 
@@ -116,14 +123,20 @@ class Stream(msgspec.Struct, frozen=True):
     of: "Expression | None" = None
 
 
+Fold: TypeAlias = OneOf[
+    "count", "sum", "avg", "min", "max", "distinct", "repeats", "first", "last", "since"
+]
+
+
 class Aggregate(msgspec.Struct, frozen=True, tag="aggregate"):
     """History folded: over all time, or over the half-open window `(now - within_ms, now]`.
 
     `since` gives milliseconds since the last event; `first` and `last` give `of`, or the
-    event's instant where there is no `of`. `distinct` counts different values of `of`.
+    event's instant where there is no `of`. `distinct` counts different values of `of`;
+    `repeats`, over a window only, counts the value of `of` that comes most often.
     """
 
-    fold: OneOf["count", "sum", "avg", "min", "max", "distinct", "first", "last", "since"]
+    fold: Fold
     stream: Stream
     within_ms: Millis | None = None
 
@@ -198,6 +211,7 @@ Expression: TypeAlias = (
     Literal
     | Many
     | Path
+    | Part
     | Compare
     | All
     | Any

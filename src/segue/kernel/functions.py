@@ -19,6 +19,8 @@ Rule 3: no answer is NaN, infinite, or a whole number of more than 64 bits.
 | `number(x)` | a number, or the number that a text spells |
 | `text(x)` | a text, number or boolean as text |
 | `any_of(list, list)` | whether they share a member |
+| `without(list, list)` | the members of the first that are not in the second |
+| `pluck(list, "key")` | that field of each record in the list; records without it are passed over |
 | `date(x)` | the instant that an ISO 8601 text names (local where it has no offset) |
 | `days_between(a, b)` | local calendar days from one instant or date to another |
 """
@@ -183,6 +185,29 @@ def _any_of(_zone: Zone, args: Sequence[Value]) -> Value:
     return False
 
 
+def _without(_zone: Zone, args: Sequence[Value]) -> Value:
+    whole, less = args
+    if not isinstance(whole, list | tuple):
+        return None
+    if not isinstance(less, list | tuple):
+        return list(whole)
+    plain = {one for one in less if isinstance(one, str)}
+    others = [one for one in less if not isinstance(one, str)]
+    return [
+        one
+        for one in whole
+        if not (one in plain if isinstance(one, str) else any(equal(one, o) for o in others))
+    ]
+
+
+def _pluck(_zone: Zone, args: Sequence[Value]) -> Value:
+    whole, key = args
+    if not isinstance(whole, list | tuple) or not isinstance(key, str):
+        return None
+    found = (one.get(key) for one in whole if isinstance(one, dict))
+    return [one for one in found if one is not None]
+
+
 def _instant(zone: Zone, value: Value) -> int | None:
     if isinstance(value, str):
         return calendar.parse(value, zone)
@@ -227,6 +252,8 @@ FUNCTIONS: dict[str, FunctionOf] = {
     "number": FunctionOf(_ANY, "number", _number, 1, 1),
     "text": FunctionOf(_ANY, "text", _text, 1, 1),
     "any_of": FunctionOf(("list",), "boolean", _any_of, 2, 2),
+    "without": FunctionOf(("list",), "list", _without, 2, 2),
+    "pluck": FunctionOf(("list", "text"), "list", _pluck, 2, 2),
     "date": FunctionOf(_ANY, "number", _date, 1, 1, zoned=True),
     "days_between": FunctionOf(_ANY, "number", _days_between, 2, 2, zoned=True),
 }

@@ -17,7 +17,7 @@ from math import ceil, floor, fsum
 from typing import Any, Literal as OneOf, TypeAlias, assert_never, cast
 
 from segue.kernel import exact
-from segue.kernel.expression import Touched
+from segue.kernel.expression import Fold, Touched
 from segue.kernel.features import Ask, LinkedStream, Taken
 from segue.kernel.profile import Sent, Tally, Trail
 from segue.kernel.scene import Scene
@@ -34,7 +34,6 @@ COMPARE: Mapping[Op, Callable[[float, float], bool]] = {
     ">=": operator.ge,
 }
 """Comparisons of two numbers."""
-Fold: TypeAlias = OneOf["count", "sum", "avg", "min", "max", "distinct", "first", "last", "since"]
 Times: TypeAlias = Callable[[Scene], Sequence[int]]
 """Instants in rising order."""
 
@@ -46,7 +45,7 @@ def taken(fold: Fold, *, has_of: bool) -> Taken:
     match fold:
         case "sum" | "avg" | "min" | "max":
             return "number"
-        case "distinct":
+        case "distinct" | "repeats":
             return "different"
         case "first" | "last":
             return "value" if has_of else "event"
@@ -104,7 +103,7 @@ def over_window(fold: Fold, stream: LinkedStream, window_ms: int) -> Ask:
     if fold == "since":
         return since(last_of(stream, window_ms))
     look = _LOOK[fold]
-    empty = 0 if fold in ("sum", "distinct") else None
+    empty = 0 if fold in ("sum", "distinct", "repeats") else None
 
     def ask(scene: Scene) -> Value:
         trail = scene.profile.trails.get(stream.trail_key)
@@ -158,6 +157,18 @@ def _distinct_inside(trail: Trail, inside: int) -> tuple[Value, int]:
     return len(told), min(told.values())
 
 
+def _repeats_inside(trail: Trail, inside: int) -> tuple[Value, int]:
+    """The number falls when each of the values that come so often has lost its oldest."""
+    often: dict[tuple[bool, Value], int] = {}
+    oldest: dict[tuple[bool, Value], int] = {}
+    for index, value in enumerate(_values(trail)[inside:], inside):
+        told = (type(value) is bool, value)
+        often[told] = often.get(told, 0) + 1
+        oldest.setdefault(told, index)
+    most = max(often.values())
+    return most, max(oldest[told] for told, times in often.items() if times == most)
+
+
 def _first_inside(trail: Trail, inside: int) -> tuple[Value, int]:
     """Of several at one instant, the one with the larger JSON stands last."""
     at = trail.times[inside]
@@ -177,6 +188,7 @@ _LOOK: dict[Fold, Callable[[Trail, int], tuple[Value, int]]] = {
     "min": _min_inside,
     "max": _max_inside,
     "distinct": _distinct_inside,
+    "repeats": _repeats_inside,
     "first": _first_inside,
     "last": _last_inside,
 }

@@ -41,8 +41,9 @@ PROFILE_FIELDS: dict[str, str] = {
     "sessions": "number",
     "orders": "number",
     "ordered_at": "number",
+    "bought": "list",
 }
-"""Fields of `profile`; `known` says that it has a user id."""
+"""Fields of `profile`; `known` says that it has a user id, `bought` which products it bought."""
 
 LOCAL_FIELDS: dict[str, str] = {
     "minute": "number",
@@ -151,6 +152,7 @@ _PROFILE: Mapping[str, Callable[[Profile], Value]] = {
     "sessions": lambda profile: profile.sessions,
     "orders": lambda profile: profile.orders,
     "ordered_at": lambda profile: _seen(profile.ordered_at),
+    "bought": lambda profile: sorted(profile.bought),
 }
 
 
@@ -159,8 +161,13 @@ def _seen(at: Instant) -> Value:
 
 
 def _profile(keys: Keys) -> Ask:
-    read = _PROFILE.get(_field(keys))
-    return _nothing if read is None else lambda scene: read(scene.profile)
+    read = _PROFILE.get(str(keys[0]) if keys else "")
+    if read is None:
+        return _nothing
+    if len(keys) == 1:
+        return lambda scene: read(scene.profile)
+    rest = keys[1:]
+    return lambda scene: look_up(read(scene.profile), rest)
 
 
 def _session(keys: Keys) -> Ask:

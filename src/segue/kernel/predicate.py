@@ -157,6 +157,10 @@ class Linker:
             case ex.Path(root=root, keys=keys):
                 ask, timed = reader(root, keys)
                 return Condition(ask, self.bit(_BIT_OF_ROOT[root]), timed=timed)
+            case ex.Part(of=of, keys=keys):
+                whole = self.compile(of)
+                asked, found = whole.ask, keys
+                return _joined((whole,), lambda scene: look_up(asked(scene), found))
             case ex.Compare():
                 return self._compare(expression)
             case ex.All(parts=parts):

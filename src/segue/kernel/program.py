@@ -17,9 +17,6 @@ from segue.kernel.predicate import Condition, Linker
 Patterns = Callable[[str], Callable[[str], bool]]
 """Compiles a regular expression with a linear-time engine into a search."""
 
-SESSION_STARTED = "Session Started"
-SESSION_ENDED = "Session Ended"
-
 
 class LinkedWatch:
     """A watch whose condition is a closure."""

@@ -69,19 +69,18 @@ def expired(profile: Profile, rules: Rules, now: Instant) -> bool:
     return profile.session is not None and profile.session.last_at + rules.session_ms <= now
 
 
-def end(profile: Profile) -> Session | None:
-    """Close the live session, and give it for the last time."""
-    session, profile.session = profile.session, None
-    return session
+def end(profile: Profile) -> None:
+    """Close the live session."""
+    profile.session = None
 
 
 def started(session: Session) -> Record:
-    """Properties of "Session Started"."""
+    """What a session's start tells of itself."""
     return {"number": session.number}
 
 
 def ended(session: Session) -> Record:
-    """Properties of "Session Ended"; each model's probability goes by the model's name."""
+    """What a session's end tells of itself; each model's probability goes by the model's name."""
     summary: Record = {
         "number": session.number,
         "seconds": _seconds(session),

@@ -26,6 +26,7 @@ from segue.kernel import (
     merge,
     models,
     placements,
+    plan,
     schedule,
     segments,
     session,
@@ -45,11 +46,11 @@ from segue.kernel.inputs import (
 )
 from segue.kernel.limits import IDENTITIES_MAX, ROUNDS_PER_INPUT_MAX, TRAITS_MAX
 from segue.kernel.profile import Consent, Profile, Sent, create
-from segue.kernel.program import SESSION_ENDED, SESSION_STARTED, Program
+from segue.kernel.program import Program
 from segue.kernel.shelves import EMPTY, Catalog
 from segue.kernel.trace import Note, Remarked, Scored, SegmentChanged
 from segue.kernel.turn import Turn
-from segue.kernel.values import NEVER, Instant
+from segue.kernel.values import NEVER, Instant, Record
 
 EVERYTHING = -1
 """As a set of bits: all of them."""
@@ -167,12 +168,11 @@ def _react(turn: Turn, event: Event | None) -> None:
 
 
 def _announce(turn: Turn, change: SegmentChanged) -> None:
-    """Enter the journeys that wait for this change, and make it an event if one is listened for."""
+    """Enter the journeys that wait for this change, and make it an event where one is defined."""
     journeys.enter_on_segment(turn, change.segment, change.change)
-    name = "Segment Entered" if change.change == "entered" else "Segment Left"
-    if name in turn.program.listened:
-        happened = f"{turn.profile.id}/{name}/{change.segment}/{turn.now}"
-        turn.emit(happened, name, {"segment": change.segment}, turn.now)
+    moment: plan.Moment = "segment_entered" if change.change == "entered" else "segment_left"
+    own: Record = {"segment": change.segment}
+    derived.at_moment(turn, moment, own, f"{change.segment}/{turn.now}", turn.now)
 
 
 def _fall_due(turn: Turn) -> None:
@@ -267,11 +267,11 @@ def _live(turn: Turn, event: Event) -> None:
     live = profile.session
     if folded == "ignored" or live is None:
         return
-    if folded == "started" and SESSION_STARTED in turn.program.listened:
-        happened = f"{profile.id}/{SESSION_STARTED}/{live.number}"
-        turn.emit(happened, SESSION_STARTED, session.started(live), turn.now)
     turn.dirty |= turn.program.session_bit
     _score(turn)
+    if folded == "started":
+        own = session.started(live)
+        derived.at_moment(turn, "session_started", own, str(live.number), turn.now)
 
 
 def _score(turn: Turn) -> None:
@@ -295,11 +295,12 @@ def _score(turn: Turn) -> None:
 
 def _end_session(turn: Turn, profile: Profile) -> None:
     """Silence has ended the session: what was open on the page is open no more."""
-    ended_at = session.end_at(profile, turn.program.rules)
-    over = session.end(profile)
-    if over is not None and SESSION_ENDED in turn.program.listened:
-        happened = f"{profile.id}/{SESSION_ENDED}/{over.number}"
-        turn.emit(happened, SESSION_ENDED, session.ended(over), ended_at)
+    over, ended_at = profile.session, session.end_at(profile, turn.program.rules)
+    if over is not None:
+        # Conditions of the event still see the session that is over.
+        own, which = session.ended(over), str(over.number)
+        derived.at_moment(turn, "session_ended", own, which, ended_at, profile)
+    session.end(profile)
     for offer in profile.offers:
         if offer.shown_at != NEVER:
             ledger.close(turn, offer)

@@ -17,7 +17,10 @@ def outline(program: Program) -> dict[str, object]:
         "workspace": found.workspace.name,
         "zone": found.workspace.zone,
         "segments": [{"name": s.name, "title": s.title} for s in found.segments],
-        "derived": [{"name": d.name, "on": d.on} for d in found.derived],
+        "derived": [
+            {"name": d.name, "on": d.on, "moment": d.moment, "of": d.segment or d.catalog}
+            for d in found.derived
+        ],
         "messages": [
             {
                 "name": m.name,

@@ -26,10 +26,6 @@ from segue.sim.auditor_rules import session_end
 from segue.sim.auditor_tick import Book, Tick
 
 BUILT_IN = (
-    "Session Started",
-    "Session Ended",
-    "Segment Entered",
-    "Segment Left",
     "Incentive Offered",
     "Incentive Redeemed",
     "Incentive Expired",

@@ -50,6 +50,8 @@ def value_of(one: ex.Expression, view: View) -> Value:
     match one:
         case ex.Literal(value=value):
             return value
+        case ex.Part(of=of, keys=keys):
+            return _at(value_of(of, view), keys)
         case ex.Compare(op=op, left=left, right=right):
             return _compared(op, value_of(left, view), value_of(right, view))
         case ex.Aggregate():
@@ -243,6 +245,9 @@ def _aggregate(one: ex.Aggregate, life: "Life", now: int) -> Value:
         case _:
             numbers = [float(v) for _, v in found if _sort(v) == "number"]  # type: ignore[arg-type]
     match one.fold:
+        case "repeats":
+            said = [value for _, value in found]
+            return max((sum(same(each, other) for other in said) for each in said), default=0)
         case "sum":
             return fsum(numbers) if numbers else 0
         case "avg":

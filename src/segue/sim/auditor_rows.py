@@ -52,8 +52,7 @@ def rows(kept: tape.Kept) -> Out:
 
 
 def _event(one: Event) -> tuple[object, ...]:
-    said = {} if one.name == "Session Ended" else one.properties
-    return (one.id, one.name, one.at, repr(sorted(said.items())))
+    return (one.id, one.name, one.at, repr(sorted(one.properties.items())))
 
 
 def _note(note: trace.Note) -> tuple[object, ...]:

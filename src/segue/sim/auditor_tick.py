@@ -12,8 +12,8 @@ from collections import Counter, deque
 from segue.kernel import plan
 from segue.kernel.inputs import Asked, Called, Consented, Event, Reported
 from segue.kernel.values import Record
-from segue.sim import auditor_rules as rules
-from segue.sim.auditor_conditions import View, holds, value_of
+from segue.sim import auditor_events, auditor_rules as rules
+from segue.sim.auditor_conditions import View, holds
 from segue.sim.auditor_entries import Entries
 from segue.sim.auditor_hearing import Hearing
 from segue.sim.auditor_life import RANK, Life, Line, Wish, stricter, unite
@@ -217,14 +217,13 @@ class Tick:
         if event is not None:
             for offer in [one for one in self.life.offers if event.name in one.until]:
                 self.end_offer(offer, "event")
-            self._listen(event)
+            auditor_events.listen(self, event)
             self.entries.enter_on_event(event)
         for name, change in changes:
             self.entries.enter_on_segment(name, change)
-            said = "Segment Entered" if change == "entered" else "Segment Left"
-            if said in self.book.listened:
-                happened = f"{self.life.id}/{said}/{name}/{self.now}"
-                self.emit(happened, said, {"segment": name}, self.now)
+            told: Record = {"segment": name}
+            which, moment = f"{name}/{self.now}", f"segment_{change}"
+            auditor_events.at_moment(self, moment, told, which, self.life, self.now)
 
     def _refresh_segments(self) -> list[tuple[str, str]]:
         """Every membership is asked, each after those that it reads."""
@@ -303,22 +302,6 @@ class Tick:
         for offer in list(life.offers) if bought else ():
             if set(offer.about) & set(products):
                 self.end_offer(offer, "bought")
-
-    def _listen(self, event: Event) -> None:
-        """Derived events: silences start, start again, and are broken."""
-        life = self.life
-        for one in self.book.today.derived:
-            if event.name in one.unless:
-                life.silences.pop(one.name, None)
-        for one in self.book.today.derived:
-            if event.name not in one.on:
-                continue
-            self.view.entry, self.view.vars = {}, {}
-            properties = {key: value_of(v, self.view) for key, v in one.properties.items()}
-            if one.silence_ms > 0:
-                life.silences[one.name] = (self.now + one.silence_ms, properties)
-            elif holds(one.when, self.view):
-                self.emit(f"{life.id}/{one.name}/{event.id}", one.name, properties, self.now)
 
     # ── what is taken back ──
 

@@ -12,6 +12,7 @@ from segue.kernel import plan
 from segue.kernel.inputs import Event
 from segue.kernel.values import Record, Value
 from segue.sim.auditor_calendar import DAY
+from segue.sim.auditor_events import at_moment
 from segue.sim.auditor_life import Life, Visit
 from segue.sim.auditor_rules import session_end
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from segue.sim.auditor_tick import Tick
 
 _TENTHS = 10
+TOLD = ("number", "seconds", "events", "views", "value", "carts", "cart_value", "converted")
+"""What the end of a session tells of it, beside what models said last."""
 
 
 class Visits:
@@ -38,12 +41,10 @@ class Visits:
         converts = event.name in space.conversions
         fresh = event.at > now - space.session_ms
         active = fresh and event.live and event.kind in ("track", "page", "screen")
-        if active and life.session is None:
+        starts = active and life.session is None
+        if starts:
             life.sessions += 1
             life.session = Visit(life.sessions, now, now)
-            if "Session Started" in self.tick.book.listened:
-                started = f"{life.id}/Session Started/{life.sessions}"
-                self.tick.emit(started, "Session Started", {"number": life.sessions}, now)
         visit = life.session
         if converts:
             life.conversions.append((event.at, now, products(event.properties)))
@@ -58,6 +59,9 @@ class Visits:
         elif active:
             self._fill_cart(visit, event)
         self.score()
+        if starts:
+            told: Record = {"number": visit.number}
+            at_moment(self.tick, "session_started", told, str(visit.number), life, now)
 
     def _fill_cart(self, visit: Visit, event: Event) -> None:
         space, said = self.life.workspace, event.properties
@@ -71,13 +75,13 @@ class Visits:
 
     def end(self, life: Life) -> None:
         """Silence has ended it."""
-        visit, life.session = life.session, None
+        visit = life.session
         assert visit is not None
-        if "Session Ended" in self.tick.book.listened:
-            ended_at = visit.last_at + life.workspace.session_ms
-            # What it says of the session is not looked at; that it is said, once, is.
-            ended = f"{life.id}/Session Ended/{visit.number}"
-            self.tick.emit(ended, "Session Ended", {}, ended_at)
+        ended_at = visit.last_at + life.workspace.session_ms
+        told = {**visit.seen(life.workspace.cart), "value": _worth(visit)}
+        told = {key: one for key, one in told.items() if key in TOLD or key in visit.scores}
+        at_moment(self.tick, "session_ended", told, str(visit.number), life, ended_at)
+        life.session = None
         for offer in life.offers:
             offer.open_as = ""
 
@@ -127,11 +131,17 @@ def _features(visit: Visit, life: Life, now: int) -> dict[str, float]:
         "cart_value": visit.cart_value,
         "in_checkout": visit.checkout,
         "converted": visit.orders > 0,
-        "value_per_view": sum(_amount(one, "price") for one in views) / max(len(views), 1),
+        "value_per_view": _worth(visit) / max(len(views), 1),
         "orders_before": len(life.conversions) - visit.orders,
         "days_since_order": max(now - ordered_at, 0) / DAY if ordered_at else -1,
         "sessions_before": life.sessions - 1,
     }
+
+
+def _worth(visit: Visit) -> float:
+    """What was looked at, added up."""
+    seen = [one for one in visit.acts if one.name == "Product Viewed"]
+    return sum((_amount(one.properties, "price") for one in seen), 0.0)
 
 
 def _amount(said: Record, name: str) -> float:

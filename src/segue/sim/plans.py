@@ -26,9 +26,9 @@ from segue.sim.plans_conditions import (
     ZONES,
     literal,
 )
+from segue.sim.plans_events import MOMENTS, derived
 from segue.sim.plans_journeys import Journeys
 
-BUILT_IN = ("Session Started", "Session Ended", "Segment Entered", "Segment Left")
 INCENTIVES = ("Incentive Offered", "Incentive Redeemed", "Incentive Expired")
 CUTS: dict[str, tuple[float, ...]] = {
     "views": (1, 2, 4),
@@ -73,7 +73,9 @@ class Programs(Journeys):
                 consent_default={"sms": "denied"} if chance.random() < 0.3 else {},
             ),
             segments=segments,
-            derived=self._derived(),
+            derived=derived(
+                self.chance, self.more, self.seldom, self.segments if self.listens else []
+            ),
             messages=tuple(self.messages),
             policies=self._policies(),
             journeys=tuple(self.journey(name) for name in self.journeys),
@@ -149,34 +151,8 @@ class Programs(Journeys):
             made.append(plan.Segment(name=f"s{n}", when=self.condition()))
             self.segments.append(f"s{n}")
         if self.listens:
-            heard = ex.Aggregate("count", ex.Stream((*BUILT_IN, *INCENTIVES)), Millis(HOUR))
+            heard = ex.Aggregate("count", ex.Stream((*MOMENTS, *INCENTIVES)), Millis(HOUR))
             made.append(plan.Segment(name="heard", when=ex.Compare(">=", heard, literal(2))))
-        return tuple(made)
-
-    def _derived(self) -> tuple[plan.Derived, ...]:
-        chance = self.chance
-        made = [
-            plan.Derived(
-                name="Cart Abandoned",
-                on=("Product Added",),
-                silence_ms=Millis(chance.choice((3, 25, 90)) * MINUTE),
-                unless=("Order Completed",),
-                when=self.seldom(),
-                properties={"product_id": ex.Path("properties", ("product_id",))},
-            )
-        ]
-        if chance.random() < 0.4:
-            made.append(
-                plan.Derived(
-                    name="Help Needed",
-                    on=("Help Read",),
-                    when=ex.Compare(
-                        ">=",
-                        ex.Aggregate("count", ex.Stream(("Help Read",)), Millis(HOUR)),
-                        literal(2),
-                    ),
-                )
-            )
         return tuple(made)
 
     # ── messages and guardrails ──

@@ -75,6 +75,12 @@ class Conditions:
                 taken = ex.Aggregate(fold, self._stream(of="price"), within)
                 some: tuple[Op, ...] = (">", ">=", "<")
                 return ex.Compare(chance.choice(some), taken, literal(60))
+            case "distinct" if self.more.random() < 0.5:
+                often = ex.Aggregate(
+                    "repeats", self._stream(of="product_id"), within or Millis(HOUR)
+                )
+                some = (">=", "==", "<")
+                return ex.Compare(self.more.choice(some), often, literal(2))
             case "distinct":
                 taken = ex.Aggregate(fold, self._stream(of="product_id"), within)
                 return ex.Compare(">=", taken, literal(2))

@@ -256,6 +256,18 @@ PLANTED = (
         "profile.session.last_at + rules.session_ms < now",
     ),
     Mutation(
+        "an event of one segment happens at the change of any",
+        "kernel/derived.py",
+        'if one.derived.segment not in ("", own.get("segment", "")):',
+        "if one.derived.on:",
+    ),
+    Mutation(
+        "an event at a moment ignores its condition",
+        "kernel/derived.py",
+        "if one.condition.holds(scene):\n            properties = {",
+        "if one.condition.ask(scene) != ():\n            properties = {",
+    ),
+    Mutation(
         "repeated events count again",
         "hosts/batch.py",
         "if given.id in self._accepted:",

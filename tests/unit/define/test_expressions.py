@@ -86,6 +86,99 @@ def test_what_is_written_is_what_is_understood(text: str, expected: ex.Expressio
     assert read(text) == expected
 
 
+SOFA = ex.Path("properties", ("product_id",))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("item(properties.product_id)", ex.Item("products", SOFA)),
+        ("item(properties.product_id).price", ex.Item("products", SOFA, ("price",))),
+        (
+            'item("sofa").sizes[0].name',
+            ex.Item("products", ex.Literal("sofa"), ("sizes", 0, "name")),
+        ),
+        ('item("stores", traits.plan)["city"]', ex.Item("stores", PLAN, ("city",))),
+        ('ranked("best", traits.plan)', ex.Ranked("best", PLAN)),
+        ('ranked("best")', ex.Ranked("best", ex.Literal(""))),
+        ('ranked("best")[0]', ex.Part(ex.Ranked("best", ex.Literal("")), (0,))),
+        (
+            'pluck(properties.products, "product_id")[2]',
+            ex.Part(
+                ex.Function(
+                    "pluck", (ex.Path("properties", ("products",)), ex.Literal("product_id"))
+                ),
+                (2,),
+            ),
+        ),
+        (
+            "coalesce(properties.a, traits.a).b",
+            ex.Part(
+                ex.Function("coalesce", (ex.Path("properties", ("a",)), ex.Path("traits", ("a",)))),
+                ("b",),
+            ),
+        ),
+        (
+            "without(session.products, profile.bought)",
+            ex.Function(
+                "without",
+                (ex.Path("session", ("products",)), ex.Path("profile", ("bought",))),
+            ),
+        ),
+    ],
+)
+def test_items_and_lists_have_parts(text: str, expected: ex.Expression) -> None:
+    assert read(text) == expected
+
+
+@pytest.mark.parametrize(
+    "scope", [scopes.SEGMENT, scopes.RANKING, scopes.ITEM], ids=lambda scope: scope.name
+)
+@pytest.mark.parametrize("call", ['item("sofa").price > 1', '"a" in ranked("best")'])
+def test_what_changes_without_the_customer_is_refused_where_nobody_would_ask_again(
+    scope: Scope, call: str
+) -> None:
+    assert refused(call, scope)[0] == "SEG-E310"
+
+
+def test_an_aggregate_can_not_look_at_the_catalog() -> None:
+    text = 'count("Product Viewed", where=item(properties.product_id).price > 100) > 1'
+    assert refused(text) == ("SEG-E310", 31)
+    assert refused('last("A", of=item("a").price) > 1')[0] == "SEG-E310"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("item()", "SEG-E305"),
+        ("item(traits.store, properties.x)", "SEG-E305"),
+        ('item("a", "b", "c")', "SEG-E305"),
+        ("item(in_segment('s'))", "SEG-E306"),
+        ('item("a")[0]', "SEG-E302"),
+        ('ranked("best").price', "SEG-E302"),
+        ("ranked(traits.which)", "SEG-E305"),
+        ("length(traits.a).b", "SEG-E302"),
+        ("pluck(properties.products, 3)", "SEG-E306"),
+        ('pluck("text", "key")', "SEG-E306"),
+        ("item.price", "SEG-E309"),
+        ("before.price", "SEG-E309"),
+        ('repeats("A", within="1d")', "SEG-E305"),
+        ('repeats("A", of=properties.x)', "SEG-E305"),
+    ],
+)
+def test_a_look_at_the_catalog_or_a_list_is_checked(text: str, code: str) -> None:
+    assert refused(text, want="any")[0] == code
+
+
+def test_how_often_the_same_comes_is_asked_of_a_window() -> None:
+    stream = ex.Stream(("A",), None, ex.Path("properties", ("x",)))
+    found = read('repeats("A", of=properties.x, within="1d") >= 3', want="boolean")
+    assert found == ex.Compare(">=", ex.Aggregate("repeats", stream, DAY), ex.Literal(3))
+    _, sink, _ = define.check_expression('repeats("A", of=properties.x)', scopes.STEP)
+    assert "within=" in sink.found[0].message
+    assert 'within="1d"' in sink.found[0].hint
+
+
 def test_a_chain_is_each_of_its_comparisons() -> None:
     a, b = ex.Path("traits", ("a",)), ex.Path("traits", ("b",))
     chain = ex.All((ex.Compare("<", a, b), ex.Compare("<=", b, ex.Literal(3))))

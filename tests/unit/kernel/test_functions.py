@@ -97,6 +97,12 @@ def call(name: str, *args: Value, zone: Zone = UTC) -> Value:
         ("any_of", (["a"], ["b", "a"]), True),
         ("any_of", ([True], [1]), False),
         ("any_of", ([], [1]), False),
+        ("without", (["a", 1, "b"], ["b", 1.0, "c"]), ["a"]),
+        ("without", (["a"], None), ["a"]),
+        ("without", (None, ["a"]), None),
+        ("without", ([1], [True]), [1]),
+        ("pluck", ([{"id": "a"}, {"x": 1}, "odd", {"id": None}, {"id": 2}], "id"), ["a", 2]),
+        ("pluck", ({"id": "a"}, "id"), None),
         ("any_of", ("a", ["a"]), False),
         ("any_of", (["a"], "a"), False),
         ("date", ("2024-05-01T00:00Z",), MAY),
@@ -143,6 +149,6 @@ def test_numbers_are_tamed() -> None:
 def test_every_function_says_how_it_is_called() -> None:
     for function in FUNCTIONS.values():
         assert 1 <= function.least <= function.most
-        assert function.gives in ("text", "number", "boolean", "any")
+        assert function.gives in ("text", "number", "boolean", "list", "any")
     assert contains("a", "a")
     assert spelled(1e300) == "1e+300"

@@ -66,6 +66,15 @@ def test_nothing_folds_to_zero_or_is_missing(fold: str, nothing: Value) -> None:
     assert ask(over(fold, 10, of=of), NOW + 50, (NOW, 1)) == (nothing, NEVER)
 
 
+def test_how_often_one_value_comes_falls_when_each_of_the_most_frequent_has_lost_one() -> None:
+    often = over("repeats", 10, of=True)
+    assert ask(often, NOW) == (0, NEVER)
+    happened = ((NOW - 9, "a"), (NOW - 8, "b"), (NOW - 3, "b"), (NOW - 2, "a"), (NOW, "c"))
+    assert ask(often, NOW, *happened) == (2, NOW + 2)
+    assert ask(often, NOW + 2, *happened) == (1, NOW + 10)
+    assert ask(often, NOW, (NOW - 1, True), (NOW - 1, 1), (NOW, 1.0)) == (2, NOW + 9)
+
+
 def test_an_extreme_holds_until_the_newest_that_reaches_it_leaves() -> None:
     happened = ((NOW - 8, 1), (NOW - 5, 1), (NOW, 7))
     assert ask(over("min", 10, of=True), NOW, *happened) == (1.0, NOW + 5)

@@ -4,7 +4,7 @@ import pytest
 
 from segue.kernel import plan
 from segue.kernel.effects import Emit
-from segue.kernel.expression import Aggregate, Compare, InSegment, Literal, Stream
+from segue.kernel.expression import Aggregate, Compare, InSegment, Literal, Path, Stream
 from segue.kernel.inputs import Adopted
 from segue.kernel.trace import RunChanged
 from segue.kernel.values import Instant, Millis
@@ -15,6 +15,7 @@ from tests.unit.kernel.customers import (
     MORNING,
     NEVER,
     Customer,
+    at_least,
     count,
     equals,
     journey,
@@ -240,10 +241,16 @@ def test_a_silence_makes_an_event_happen_at_its_end_unless_it_is_broken() -> Non
     assert ben.sent == []
 
 
-def test_a_session_starts_and_ends_as_events_for_those_who_listen() -> None:
+SESSIONS = (
+    plan.Derived(name="Session Started", moment="session_started"),
+    plan.Derived(name="Session Ended", moment="session_ended"),
+)
+
+
+def test_a_session_starts_and_ends_as_events_where_the_plan_says_so() -> None:
     hello = journey("a", send("s", "hello"), on="Session Started")
     bye = journey("b", send("s", "reminder"), on="Session Ended")
-    ana = Customer(program(hello, bye, messages=(HELLO, REMINDER)))
+    ana = Customer(program(hello, bye, messages=(HELLO, REMINDER), derived=SESSIONS))
     ana.does("Page Viewed")
     assert ana.sent == ["hello/email"]
     ana.passes(30 * MINUTE - 1)
@@ -253,12 +260,61 @@ def test_a_session_starts_and_ends_as_events_for_those_who_listen() -> None:
     assert ana.profile.session is None
 
 
-def test_nobody_listens_so_no_session_event_is_made() -> None:
-    ana = Customer(program())
+def test_what_nobody_defined_never_happens() -> None:
+    ana = Customer(program(journey("b", send("s", "reminder"), on="Session Ended")))
     ana.does("Page Viewed")
     ana.passes(HOUR)
     assert ana.all(Emit) == []
     assert ana.profile.wake_at == NEVER
+
+
+def test_a_session_that_ends_is_still_seen_by_the_conditions_of_its_event() -> None:
+    browsed = plan.Derived(
+        name="Visit Over",
+        moment="session_ended",
+        when=at_least(Path("session", ("views",)), 2),
+        properties={"views": Literal("many"), "looked_at": Path("session", ("products",))},
+    )
+    ana = Customer(program(derived=(browsed,)))
+    ana.does("Product Viewed", product_id="a")
+    ana.passes(HOUR)
+    ana.does("Product Viewed", product_id="a")
+    ana.does("Product Viewed", product_id="b")
+    begun = ana.now
+    ana.passes(2 * HOUR)
+    (one,) = [effect.event for effect in ana.all(Emit)]
+    assert (one.id, one.name) == ("ana/Visit Over/2", "Visit Over")
+    assert one.at == begun + 30 * MINUTE
+    assert one.properties["views"] == "many"
+    assert one.properties["looked_at"] == ["a", "b"]
+    assert one.properties["number"] == 2
+
+
+def test_several_events_of_one_moment_happen_each_by_its_own_condition() -> None:
+    first = plan.Derived(
+        name="First Visit", moment="session_started", when=equals(Path("session", ("number",)), 1)
+    )
+    ana = Customer(program(derived=(first, *SESSIONS)))
+    ana.does("Page Viewed")
+    ana.passes(HOUR)
+    ana.does("Page Viewed")
+    names = [effect.event.name for effect in ana.all(Emit)]
+    assert names == ["First Visit", "Session Started", "Session Ended", "Session Started"]
+
+
+def test_the_session_of_a_profile_that_is_merged_ends_as_its_own() -> None:
+    seen = plan.Derived(
+        name="Session Ended",
+        moment="session_ended",
+        when=equals(Path("profile", ("id",)), "ben"),
+    )
+    under = program(derived=(seen,))
+    ana, ben = Customer(under), Customer(under, name="ben")
+    ben.does("Page Viewed")
+    ana.passes(HOUR)
+    ana.absorbs(ben)
+    (one,) = [effect.event for effect in ana.all(Emit)]
+    assert one.id == "ben/Session Ended/1"
 
 
 def test_a_run_goes_on_in_the_program_in_which_it_entered() -> None:

@@ -165,6 +165,7 @@ def test_the_live_session_and_its_scores_are_read(
 
 def test_the_documented_fields_are_those_that_are_read(linker: Linker, scene: Scene) -> None:
     kinds: dict[str, type | tuple[type, ...]] = {
+        "list": list,
         "text": str,
         "number": (int, float),
         "boolean": bool,

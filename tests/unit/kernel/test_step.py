@@ -112,14 +112,38 @@ def test_conditions_that_chase_each_other_are_stopped_and_said() -> None:
     assert ana.profile.wake_at == NEVER
 
 
-def test_segment_changes_are_events_for_those_who_listen() -> None:
+def test_segment_changes_are_events_where_the_plan_says_so() -> None:
     gold = plan.Segment(name="gold", when=equals(trait("tier"), "gold"))
     joined = journey("joined", send("s", "hello"), on="Segment Entered", key=prop("segment"))
     gone = journey("gone", send("s", "hello"), on="Segment Left", key=prop("segment"))
-    ana = Customer(program(joined, gone, messages=(HELLO,), segments=(gold,)))
+    events = (
+        plan.Derived(name="Segment Entered", moment="segment_entered"),
+        plan.Derived(name="Segment Left", moment="segment_left"),
+    )
+    ana = Customer(program(joined, gone, messages=(HELLO,), segments=(gold,), derived=events))
     ana.identify(tier="gold")
     ana.identify(tier="tin")
     assert [run.id for run in ana.runs] == ["ana/joined/gold/1", "ana/gone/gold/1"]
+
+
+def test_an_event_of_one_segment_happens_at_its_changes_alone() -> None:
+    gold = plan.Segment(name="gold", when=equals(trait("tier"), "gold"))
+    known = plan.Segment(name="known", when=Compare("!=", trait("tier"), Literal(None)))
+    left = plan.Derived(
+        name="Gold Lost",
+        moment="segment_left",
+        segment="gold",
+        when=equals(trait("tier"), "tin"),
+        properties={"tier": trait("tier"), "segment": Literal("our best")},
+    )
+    ana = Customer(program(segments=(gold, known), derived=(left,)))
+    for tier in ("gold", "silver", "gold", "tin"):
+        ana.identify(tier=tier)
+    said = [effect.event for effect in ana.all(Emit)]
+    assert [(one.name, one.properties) for one in said] == [
+        ("Gold Lost", {"segment": "our best", "tier": "tin"})
+    ]
+    assert said[0].id == f"ana/Gold Lost/gold/{ana.now}"
 
 
 def test_a_derived_event_without_silence_happens_at_once_if_its_condition_holds() -> None:
