@@ -65,11 +65,11 @@ class Segue:
         self._open.close()
 
 
-def told(file: str, url: str, folder: Path) -> dict[str, Any]:
-    """What each story of a script beside this file saw, in Chromium."""
+def told(file: str, url: str, folder: Path, only: str = "") -> dict[str, Any]:
+    """What each story of a script beside this file saw, in Chromium; or `only` some of them."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     done = subprocess.run(
-        ["node", file, str(chromium), url, str(folder)],
+        ["node", file, str(chromium), url, str(folder), only],
         check=False,
         cwd=SHOP.parent,
         capture_output=True,

@@ -6,7 +6,15 @@
 
 import { complain, guard, listen, tellFailures } from "./guard.js";
 import { live } from "./live.js";
-import { draw, memory, type Preferences } from "./memory.js";
+import {
+  draw,
+  KEY,
+  memory,
+  parsed,
+  recall,
+  type Preferences,
+  type Remembered,
+} from "./memory.js";
 import { context, pageFields, type Fields } from "./messages.js";
 import { complete, type Kind, type Options } from "./options.js";
 import { outbox, post } from "./outbox.js";
@@ -233,7 +241,11 @@ export function createSegue(given: Partial<Options>, load: Load): Segue {
       // A yes or no to this page alone is no topic; categories are, on every channel.
       if (!plain) track("Segment Consent Preference Updated");
     }
-    if (may) return;
+    if (!may) closes();
+  };
+
+  /** No more: what was still allowed to be said is sent, then all is forgotten. */
+  const closes = (): void => {
     held = [];
     watch.heard("Cart Cleared");
     void unsubscribe();
@@ -251,6 +263,23 @@ export function createSegue(given: Partial<Options>, load: Load): Segue {
       remembered.wipe();
     });
   };
+
+  /** What the browser keeps now: another tab learned who this is, or was told yes or no. */
+  const learn = (text: string | null): void => {
+    const said = parsed(text) as Remembered | null;
+    if (!said) {
+      if (!allowed || !options.requireConsent) return;
+      remembered.wipe();
+      closes();
+      return;
+    }
+    Object.assign(remembered.now, said);
+    if (!allowed && covers(said.consent)) opens();
+    else if (JSON.stringify(who()) !== heard) decide();
+  };
+  listen<StorageEvent>(window, "storage", ({ key, newValue }) => {
+    if (key === KEY) learn(newValue);
+  });
 
   /** Single-page navigation: another path is another page. */
   let path = location.pathname + location.search;
@@ -273,9 +302,12 @@ export function createSegue(given: Partial<Options>, load: Load): Segue {
     line.stop();
   });
   listen<PageTransitionEvent>(window, "pageshow", (event) => {
+    // Come back to, as it was left: that is another view of it, perhaps by somebody else.
     if (!event.persisted) return;
+    learn(recall(KEY));
     if (heard) line.start();
-    decide();
+    if (reports) page();
+    else decide();
   });
   listen(document, "visibilitychange", () => {
     void box.flush();

@@ -5,7 +5,7 @@
 
 import type { Options } from "./options.js";
 
-const KEY = "segue";
+export const KEY = "segue";
 const COOKIE = "segue_anonymous_id";
 const YEAR_S = 31_536_000;
 
