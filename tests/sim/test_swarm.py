@@ -13,7 +13,8 @@ import pytest
 
 from segue.sim.run import examine, main
 from segue.sim.seeds import script
-from segue.sim.shrink import least
+from segue.sim.shrink import least, shrink
+from segue.sim.story import defined
 from segue.sim.world import play
 
 HERE = Path(__file__).parent
@@ -55,9 +56,25 @@ def test_a_world_can_be_told_as_a_story(capsys: pytest.CaptureFixture[str]) -> N
     assert "every promise held" in told
 
 
+def test_definitions_are_told_in_words() -> None:
+    plan = script(3).plans[0]
+    words = "\n".join(defined(plan))
+    assert f"workspace in {plan.workspace.zone}" in words
+    assert all(f"segment {one.name}: " in words for one in plan.segments)
+    assert "Struct" not in words and "Compare(" not in words
+
+
 def test_what_fails_is_shrunk_to_what_it_takes() -> None:
     assert least(range(100), lambda kept: 17 in kept and 83 in kept) == [17, 83]
     assert least([1, 2, 3], lambda _: True) == []
+
+
+def test_what_comes_after_a_violation_is_left_out_first() -> None:
+    one = script(5)
+    middle = one.lines[len(one.lines) // 2].at
+    small = shrink(one, lambda found: any(line.at == middle for line in found.lines), middle)
+    assert small.lines and all(line.at == middle for line in small.lines)
+    assert small.end <= middle
 
 
 def test_the_auditor_shares_no_code_with_what_it_audits() -> None:

@@ -317,7 +317,7 @@ class Auditor:
         """At which moments customers turn out to be one; it changes nothing."""
         met = self.book.met
         met["merges"] += 1
-        moments = {
+        moments: dict[str, Callable[[Life], object]] = {
             "while a message was held": lambda one: one.wishes,
             "while an offer stood": lambda one: one.offers,
             "while an offer was open on a page": lambda one: any(o.open_as for o in one.offers),

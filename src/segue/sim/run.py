@@ -11,6 +11,7 @@ Rule 2: a violation is never swallowed; a world that raises is one.
 import argparse
 import logging
 import multiprocessing
+import re
 import sys
 import tempfile
 import traceback
@@ -21,11 +22,12 @@ from pathlib import Path
 import msgspec
 
 from segue.hosts.clock import SystemClock
+from segue.sim import story
 from segue.sim.auditor import Violation, audit
 from segue.sim.merges import orders_differ
 from segue.sim.seeds import Script, script
 from segue.sim.shrink import shrink
-from segue.sim.world import KNOWN_ZONES, Played, play
+from segue.sim.world import KNOWN_ZONES, Played, World, play
 from segue.stores.memory import MemoryStore
 from segue.stores.sqlite import SqliteStore
 
@@ -34,6 +36,8 @@ AGAIN_EVERY = 10
 SQLITE_EVERY = 50
 MERGES_EVERY = 5
 _BAR = 40
+_FAR = 4_102_444_800_000
+"""The year 2100, after every simulated world."""
 
 
 class Result(msgspec.Struct):
@@ -60,13 +64,14 @@ class Summary(msgspec.Struct):
             self.violations.append(one)
 
 
-def check(one: Script) -> tuple[Played | None, str]:
+def check(one: Script) -> tuple[Played, str]:
     """Play and audit a script; the violation as text, empty where every promise held."""
+    world = World(one)
     try:
-        played = play(one)
+        played = world.play()
         found = audit(played.tape, KNOWN_ZONES, played.counts)
     except Exception:  # noqa: BLE001 - rule 2
-        return None, "raised\n" + traceback.format_exc(limit=-6)
+        return Played(world.tape, "", world.counts), "raised\n" + traceback.format_exc(limit=-6)
     return played, str(found) if found else ""
 
 
@@ -74,8 +79,8 @@ def examine(seed: int) -> Result:
     """One seed: played, audited, and now and then played again elsewhere (P6, P7)."""
     one = script(seed)
     played, violation = check(one)
-    if played is None or violation:
-        return Result(seed, played.counts if played else Counter[str](), violation)
+    if violation:
+        return Result(seed, played.counts, violation)
     if seed % AGAIN_EVERY == 0:
         violation = _again(one, played)
     if not violation and seed % MERGES_EVERY == 0:
@@ -163,28 +168,39 @@ def _explain(seed: int) -> int:
     one = script(seed)
     played, violation = check(one)
     out = sys.stdout.write
-    if played is not None:
-        out("\n".join(played.story) + "\n\n")
+    if not violation:
+        out("\n".join(story.told(played.tape)) + "\n\n")
         for what, count in played.counts.most_common():
             out(f"  {count:>7,} {what}\n")
-    if not violation:
         out(f"seed {seed}: every promise held\n")
         return 0
     out(f"seed {seed}: {violation}\n\nshrinking …\n")
-    small = shrink(one, lambda smaller: _fails_alike(smaller, violation))
-    again, violation = check(small)
-    out(f"{len(one.lines)} lines became {len(small.lines)}:\n")
-    out("\n".join(again.story if again else map(str, small.lines)) + "\n\n")
-    for plan in small.plans:
-        for part in (*plan.segments, *plan.policies, *plan.derived, *plan.journeys):
-            out(f"  {part}\n")
-    out(f"\n{violation}\n")
+    sys.stdout.flush()
+    small = shrink(one, lambda smaller: _fails_alike(smaller, violation), _instant(violation))
+    again, still = check(small)
+    out(f"{len(one.lines)} lines became {len(small.lines)}:\n\n")
+    out("\n".join(story.told(again.tape)) + "\n\n")
+    for number, plan in enumerate(small.plans):
+        out(f"program {number}\n")
+        out("".join(f"  {line}\n" for line in story.defined(plan)))
+    out(f"\n{story.clock(_instant(still))} {still}\n")
     return 1
 
 
+def _instant(violation: str) -> int:
+    """When it happened; far ahead where it does not say."""
+    found = re.match(r"P\d at (\d+)", violation)
+    return int(found[1]) if found else _FAR
+
+
 def _fails_alike(one: Script, violation: str) -> bool:
-    """Whether a smaller script breaks the same promise."""
-    return check(one)[1][:6] == violation[:6]
+    """Whether a smaller script breaks the same promise, or raises the same."""
+    found = check(one)[1]
+    return bool(found) and _kind(found) == _kind(violation)
+
+
+def _kind(violation: str) -> str:
+    return violation.strip().splitlines()[-1] if violation.startswith("raised") else violation[:2]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

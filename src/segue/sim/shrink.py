@@ -19,9 +19,15 @@ T = TypeVar("T")
 Fails = Callable[[Script], bool]
 
 
-def shrink(one: Script, fails: Fails) -> Script:
-    """The smallest script found that still fails, within a bounded number of tries."""
+def shrink(one: Script, fails: Fails, until: int) -> Script:
+    """The smallest script found that still fails, within a bounded number of tries.
+
+    What comes after the violation (at `until`) is left out first.
+    """
     fails = _patient(fails)
+    lines = tuple(line for line in one.lines if line.at <= until)
+    if fails(shorter := replace(one, lines=lines, end=min(one.end, until))):
+        one = shorter
     for _ in range(SHRINK_ROUNDS_MAX):
         before = one
         one = _fewer_lines(one, fails)
@@ -53,7 +59,7 @@ def _fewer_lines(one: Script, fails: Fails) -> Script:
 def _simpler_plans(one: Script, fails: Fails) -> Script:
     """Without a segment, policy, journey, derived event at a time."""
     for place in range(len(one.plans)):
-        for name in ("policies", "journeys", "segments", "derived"):
+        for name in ("policies", "journeys", "segments", "derived", "models", "messages"):
             one = _without(one, place, name, fails)
     return one
 

@@ -73,7 +73,6 @@ class Played:
     tape: Tape
     digest: str
     counts: Counter[str]
-    story: tuple[str, ...]
 
 
 class World:
@@ -90,7 +89,6 @@ class World:
         self.todo: list[tuple[int, int, Say]] = []
         """What clients have to send again."""
         self.count = 0
-        self.story: list[str] = []
         self.full_until = 0
         self.host = self._open()
 
@@ -175,7 +173,7 @@ class World:
         digest = blake2b(digest_size=12)
         for row in self.inner.snapshot():
             digest.update(row)
-        return Played(self.tape, digest.hexdigest(), self.counts, tuple(self.story))
+        return Played(self.tape, digest.hexdigest(), self.counts)
 
     def _line(self, line: Line) -> None:
         match line:
@@ -186,7 +184,6 @@ class World:
                     self._disk_is_free()
                 self.inner.add_coupons(pool, codes, Instant(self.recorder.now))
                 self.tape.entries.append(Filled(self.recorder.now, pool, codes))
-                self._tell(f"{len(codes)} codes come into {pool}")
             case Publish(version=version):
                 if version < len(self.script.plans):
                     if self.store.full:
@@ -201,7 +198,6 @@ class World:
                 self.store.full = True
                 self.full_until = self.recorder.now + line.lasts_ms
                 self.counts["full disks"] += 1
-                self._tell(f"the disk is full for {line.lasts_ms} ms")
             case Fault(kind="handing"):
                 self.provider.armed = True
             case Fault(kind=kind):
@@ -217,12 +213,10 @@ class World:
         except StepsVanished:
             # Whoever publishes is told where runs would be lost, and decides anew.
             self.counts["publishing refused: steps vanished"] += 1
-            self._tell("publishing is refused: steps vanished")
             instead: Mode = "exit" if self.script.seed % 4 < 2 else "drain"
             modes = dict.fromkeys(modes or {}, instead)
             self.host.publish(name, body, modes)
         self.tape.entries.append(Published(self.recorder.now, name, plan, {**(modes or {})}))
-        self._tell(f"program {name} is in force{f', {modes}' if modes else ''}")
 
     def _say(self, line: Say) -> None:
         """A client's request: fed, answered, or to be sent again."""
@@ -245,11 +239,10 @@ class World:
                 self.tape.sent.setdefault(one.input.id, not poison and not nobody)
         if not arrivals:
             return
-        self._tell(f"says {[_brief(one) for one in arrivals]}")
         try:
             answers = self.host.feed_all(arrivals, Instant(self.recorder.now))
-        except (Crashed, StoreUnavailable) as error:
-            self._broken(error)
+        except (Crashed, StoreUnavailable):
+            self._broken()
             self.count += 1
             heapq.heappush(self.todo, (self._back_at(), self.count, line))
             self.counts["requests sent again"] += 1
@@ -294,26 +287,24 @@ class World:
         self.store.full = False
         self.recorder.now = max(self.recorder.now, self.full_until)
         self.tape.entries.append(Down(since, self.recorder.now, "full"))
-        self._tell("the disk is free again")
 
     def _until_done(self, work: Callable[[], None]) -> None:
         """Do it, through crashes; a full disk lets time go by with nothing done."""
         for _ in range(RECOVERIES_MAX):
             try:
                 work()
-            except (Crashed, StoreUnavailable) as error:
+            except (Crashed, StoreUnavailable):
                 if self.store.full:
                     return
-                self._broken(error)
+                self._broken()
             else:
                 return
         raise AssertionError("the host does not come up again")
 
-    def _broken(self, error: BaseException) -> None:
+    def _broken(self) -> None:
         """The process is gone, unless it only waits for the disk."""
         if self.store.full:
             return
-        self._tell(f"the process dies: {error!r}")
         self.tape.entries.append(Down(self.recorder.now, self.recorder.now, "crashed"))
         for _ in range(RECOVERIES_MAX):
             try:
@@ -344,17 +335,6 @@ class World:
                 verdict = lost(row, now, "its process ended while it was being sent")
             arrivals = [verdict.arrival()] if verdict.report is not None else []
             self.host.settle(Docket(arrivals=arrivals, settlements=[verdict.settlement]))
-
-    def _tell(self, what: str) -> None:
-        self.story.append(f"{self.recorder.now} {what}")
-
-
-def _brief(one: Arrival) -> str:
-    said = one.input
-    if isinstance(said, Event):
-        who = said.user_id or said.anonymous_id or "nobody"
-        return f"{said.id} {said.name} of {who} at {said.at}"
-    return f"{type(said).__name__} of {one.user_id or one.anonymous_id or one.profile}"
 
 
 def play(script: Script, store: Store | None = None) -> Played:
