@@ -564,9 +564,6 @@ class Journey(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
 
 
-# ── the whole ───────────────────────────────────────────────────────────────────────
-
-
 class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     """What holds for all definitions."""
 
@@ -583,8 +580,7 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     """Where a profile has said nothing; a channel that is not named here is granted."""
     ledger_ms: Millis = Millis(90 * 86_400_000)
     require_consent: str = ""
-    """What a browser's customer must allow before it keeps or sends anything: a category, or
-    `any` of them; empty: nothing. The kernel never looks at it: no event comes before."""
+    """What a browser must be allowed before it keeps or sends anything; `any` category will do."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
