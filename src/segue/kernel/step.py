@@ -87,6 +87,8 @@ def step(
         _adopt(turn, said)
     if profile.wake_at <= now and not _told_before_adopting(turn, said):
         _fall_due(turn)
+    elif isinstance(said, Adopted):
+        _react(turn, None)  # before anything that carrying runs over has emitted happens
     match said:
         case Event():
             _happen(turn, said)

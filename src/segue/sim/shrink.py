@@ -59,7 +59,7 @@ def _fewer_lines(one: Script, fails: Fails) -> Script:
 def _simpler_plans(one: Script, fails: Fails) -> Script:
     """Without a segment, policy, journey, derived event at a time."""
     for place in range(len(one.plans)):
-        for name in ("policies", "journeys", "segments", "derived", "models", "messages"):
+        for name in ("policies", "journeys", "segments", "derived", "models"):
             one = _without(one, place, name, fails)
     return one
 

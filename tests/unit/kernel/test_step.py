@@ -5,7 +5,7 @@ from segue.kernel.effects import Emit, Withdraw
 from segue.kernel.expression import Compare, Literal, Path
 from segue.kernel.inputs import Adopted, Consented, Event, Reported
 from segue.kernel.step import wake_at
-from segue.kernel.trace import Ended, Remarked, Scored, Settled
+from segue.kernel.trace import Ended, Remarked, Scored, SegmentChanged, Settled
 from segue.kernel.values import NEVER, Instant, Millis, equal, kind
 from tests.unit.kernel.customers import (
     DAY,
@@ -13,6 +13,8 @@ from tests.unit.kernel.customers import (
     MINUTE,
     MORNING,
     Customer,
+    at_least,
+    count,
     equals,
     journey,
     message,
@@ -419,6 +421,27 @@ def test_carrying_over_to_a_program_without_the_journey_ends_the_run() -> None:
     ana.program = program(name="p2", older=(("p1", old.plan),))
     ana.say(Adopted(history=(), runs={"j": "migrate"}))
     assert ana.story[-1] == "j ended step_gone"
+
+
+def test_a_new_programs_conditions_are_asked_before_what_carrying_over_emits() -> None:
+    gold = plan.Segment(name="gold", when=equals(trait("tier"), "gold"))
+    old = program(
+        journey("j", plan.Wait(id="w", next=plan.END, for_ms=HOUR)),
+        segments=(gold,),
+    )
+    ana = Customer(old)
+    ana.identify(tier="gold")
+    ana.does("Started")
+    nudged = plan.Segment(name="gold", when=at_least(count("Nudged"), 1))
+    ana.program = program(
+        journey("j", plan.Emit(id="w", next=plan.END, event="Nudged")),
+        segments=(nudged,),
+        name="p2",
+        older=(("p1", old.plan),),
+    )
+    ana.say(Adopted(history=(), runs={"j": "migrate"}))
+    changes = [(one.segment, one.change) for one in ana.all(SegmentChanged)]
+    assert changes == [("gold", "entered"), ("gold", "left"), ("gold", "entered")]
 
 
 def test_the_wake_up_of_a_profile_of_which_nothing_changes_by_time_is_never() -> None:
