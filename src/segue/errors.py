@@ -72,6 +72,13 @@ class SourceUnreadable(OperatorError):
     hint = "check the path, and that the mapping's `format` and columns are those of the file"
 
 
+class CatalogMisnamed(OperatorError):
+    """A catalog, or the file that holds one, has a name that none may have."""
+
+    code = "OPS602"
+    hint = "name it in lower case with digits, - and _: catalog/products.csv holds products"
+
+
 # ── channels ────────────────────────────────────────────────────────────────────────
 
 

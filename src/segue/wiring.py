@@ -24,7 +24,7 @@ from segue.channels.links import Links, Tracking
 from segue.channels.providers import build_courier, decode
 from segue.channels.receipts import READERS
 from segue.channels.secret import Secret, resolve
-from segue.channels.template import Templates
+from segue.channels.template import LookUp, Templates
 from segue.channels.webpush import WebPush, WebPushSettings
 from segue.connectors import segment
 from segue.define.contents import Remark
@@ -143,11 +143,25 @@ def patterns(pattern: str) -> Callable[[str], bool]:
     return lambda text: search(text) is not None
 
 
-class Contents:
-    """The messages of programs, by hash and name; plans are read from the store once."""
+def items_in(store: Store) -> LookUp:
+    """Finds items of catalogs as the store has them."""
 
-    def __init__(self, store: Store) -> None:
+    def look_up(catalog: str, item: str) -> Record:
+        found = store.item(catalog, item)
+        return {} if found is None else {**found.fields, "id": item}
+
+    return look_up
+
+
+class Contents:
+    """The messages of programs, by hash and name; plans are read from the store once.
+
+    `look_up` finds the items that templates name; without it they are the store's.
+    """
+
+    def __init__(self, store: Store, look_up: LookUp | None = None) -> None:
         self._store = store
+        self._look_up = look_up or items_in(store)
         self._plans: dict[str, tuple[Mapping[str, Message], Templates]] = {}
 
     def __call__(self, program: str, name: str) -> Message | None:
@@ -168,7 +182,8 @@ class Contents:
         if body is None:
             return {}, Templates()
         plan = msgspec.json.decode(body, type=Plan)
-        return {message.name: message for message in plan.messages}, Templates(plan.parts)
+        templates = Templates(plan.parts, look_up=self._look_up)
+        return {message.name: message for message in plan.messages}, templates
 
 
 # ── channels ────────────────────────────────────────────────────────────────────────
@@ -184,11 +199,12 @@ def courier(
     store: Store,
     links: Links | None = None,
     environment: Mapping[str, str] | None = None,
+    look_up: LookUp | None = None,
 ) -> Courier:
-    """Carries messages out, or keeps them all to be looked at."""
+    """Carries messages out, or keeps them all to be looked at; `look_up` finds items."""
     channels = providers_of(settings) if settings.deliver == "live" else {}
     allowed = listed(settings.test_recipients)
-    contents = Contents(store)
+    contents = Contents(store, look_up)
     return build_courier(
         channels,
         messages=contents,
@@ -341,7 +357,7 @@ class Installation:
         self.clock = SystemClock()
         self.zones = Zones()
         self.links = links_of(settings)
-        self.courier = courier(settings, store, self.links, environment)
+        self.courier = courier(settings, store, self.links, environment, self.item)
         self.host = Embedded(
             store,
             self.courier,
@@ -353,9 +369,13 @@ class Installation:
         self.keys = write_keys(settings, draw=True)
         self.shoppers = Shoppers(self.host, self.clock)
 
+    def item(self, catalog: str, item: str) -> Record:
+        """An item as the host knows it."""
+        return self.host.catalog.item(catalog, item)
+
     def app(self, folder: Path | None = None) -> Starlette:
         """The application over this host; `folder` is the workspace that may be published."""
-        contents = Contents(self.store)
+        contents = Contents(self.store, self.item)
 
         def render(program: str, show: Show) -> Mapping[str, str]:
             message = contents(program, show.message)

@@ -5,7 +5,8 @@ Rule 1: strict about the template (an unknown tag, filter or part is an error, a
 Rule 2: bounded. Loop turns of a whole field, output, what is assigned, numbers, nesting and
     the template itself have limits (`limits.py`), so that no template can stop the host.
 Rule 3: closed. Data is plain records; there is no file, no clock, no object behind it. "Now"
-    is the instant at which the message leaves, handed in.
+    is the instant at which the message leaves, handed in. `catalog.products[id]` is looked up
+    when it is asked for, as the item is then; nothing lists a catalog.
 Rule 4: a field named `html` or `mjml`, or ending in `_html`, is HTML: what comes from data is
     escaped in it. Every other field is text and left as it is.
 Rule 5: parsed templates are kept by their content, so a message costs its parsing once.
@@ -13,9 +14,9 @@ Rule 5: parsed templates are kept by their content, so a message costs its parsi
 
 import difflib
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from io import StringIO
-from typing import Literal as OneOf, TextIO
+from typing import Literal as OneOf, TextIO, TypeAlias
 
 import liquid
 import msgspec
@@ -30,6 +31,7 @@ from liquid.static_analysis import TemplateAnalysis
 
 from segue.channels import filters, limits
 from segue.errors import Unrenderable
+from segue.kernel.functions import spelled
 from segue.kernel.values import Instant, Record, Value
 
 ROOTS = frozenset(
@@ -45,12 +47,17 @@ ROOTS = frozenset(
         "workspace",
         "context",
         "now",
+        "catalog",
         "unsubscribe_url",
         "preferences_url",
         "send_id",
     }
 )
 """What a template can reach; anything else that it did not assign is missing for ever."""
+
+
+LookUp: TypeAlias = Callable[[str, str], Record]
+"""An item by catalog and id; empty where there is none."""
 
 
 class Locality(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +75,31 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     column: int
     message: str
     level: OneOf["error", "warning"] = "error"
+
+
+class _Catalogs(Mapping[str, object]):
+    """`catalog` in a template: its members are catalogs, and theirs are items, by id."""
+
+    def __init__(self, look_up: LookUp, catalog: str = "") -> None:
+        self._look_up = look_up
+        self._catalog = catalog
+
+    def __getitem__(self, key: str) -> object:
+        if not self._catalog:
+            return _Catalogs(self._look_up, str(key))
+        found = self._look_up(self._catalog, spelled(key) or "")
+        if not found:
+            raise KeyError(key)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+    def __str__(self) -> str:
+        return ""
 
 
 class _Context(liquid.RenderContext):
@@ -121,8 +153,13 @@ class Templates:
     """Renders and checks templates; `parts` are what `{% render "name" %}` may include."""
 
     def __init__(
-        self, parts: Mapping[str, str] | None = None, locality: Locality | None = None
+        self,
+        parts: Mapping[str, str] | None = None,
+        locality: Locality | None = None,
+        look_up: LookUp | None = None,
     ) -> None:
+        """`look_up` finds the items of catalogs; without it there are none."""
+        self._catalogs = _Catalogs(look_up or (lambda _catalog, _item: {}))
         self.locality = locality or Locality()
         self.parts: Mapping[str, str] = dict(parts or {})
         self._html = _environment(self.parts, html=True)
@@ -137,6 +174,7 @@ class Templates:
         Raises `Unrenderable` naming the field and line; no field is given then.
         """
         known: dict[str, object] = {**data, filters.SCENE: self._scene(data, at)}
+        known["catalog"] = self._catalogs
         return {name: self._render_field(name, text, known) for name, text in fields.items()}
 
     def check(self, text: str, field: str = "text") -> list[Problem]:

@@ -30,6 +30,7 @@ COMMANDS = {
     "retry": ("outbox:retry", "Queue such messages again."),
     "coupons": ("coupons:coupons", "Add codes to coupon pools, and count them."),
     "vapid": ("vapid:vapid", "Make a key for Web Push."),
+    "catalog": ("catalogs:catalog", "Import the items of catalogs, and look at them."),
     "doctor": ("doctor:doctor", "Look over the installation."),
 }
 """Every command: where it lives, and what it does."""

@@ -16,7 +16,8 @@ from segue.cli import asking
 from segue.cli.progress import RunBar, check_outputs, print_table, remark, tell, write_out
 from segue.cli.spans import SPAN
 from segue.cli.workspace import checked
-from segue.connectors.files import Rejection, Source
+from segue.connectors.files import Source
+from segue.connectors.tables import Rejection
 from segue.errors import NotHere
 from segue.kernel.values import Instant, Millis
 from segue.sim import html, report_tables

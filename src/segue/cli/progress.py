@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Self
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from segue.cli.rejects import bar
 from segue.cli.terminal import terminal
 from segue.connectors.files import Source
 from segue.errors import NotHere
@@ -29,20 +28,10 @@ class RunBar:
 
     def __init__(self, sources: list[Source], *, hidden: bool) -> None:
         self._sources = sources
-        console = Console(stderr=True)
-        self._bar = Bar(
-            TextColumn("{task.description:<10}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TextColumn("{task.fields[events]}"),
-            TimeRemainingColumn(),
-            console=console,
-            disable=hidden or not console.is_terminal,
-            transient=True,
-        )
+        self._bar = bar(hidden=hidden)
         bytes_in_all = sum(source.total_bytes for source in sources) or None
-        self._reading = self._bar.add_task("reading", total=bytes_in_all, events="")
-        self._answering = self._bar.add_task("answering", total=None, events="", visible=False)
+        self._reading = self._bar.add_task("reading", total=bytes_in_all, done="")
+        self._answering = self._bar.add_task("answering", total=None, done="", visible=False)
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -56,7 +45,7 @@ class RunBar:
         for number, one in enumerate(entries):
             if number % _READ_TICK == 0:
                 done = sum(source.read_bytes for source in self._sources)
-                self._bar.update(self._reading, completed=done, events=f"{number:,} events")
+                self._bar.update(self._reading, completed=done, done=f"{number:,} events")
             yield one
 
     def move(self, progress: Progress) -> None:
@@ -68,7 +57,7 @@ class RunBar:
                 visible=True,
                 total=progress.of or 1,
                 completed=progress.done,
-                events=f"{progress.done:,} of {progress.of:,} events",
+                done=f"{progress.done:,} of {progress.of:,} events",
             )
 
 

@@ -21,7 +21,7 @@ import click
 import uvicorn
 from rich.console import Console
 
-from segue import define, wiring
+from segue import catalogs, define, wiring
 from segue.cli import asking, publishing
 from segue.cli.terminal import own_name, terminal
 from segue.cli.workspace import checked
@@ -32,6 +32,9 @@ from segue.settings import Settings, local_url
 LOOK_S = 0.5
 """How often the workspace's files are looked at. Alternatives: a notifying library (one more
 dependency for a folder of a few dozen files); 2 s (an author waits for it)."""
+
+REJECTED_SHOWN = 5
+"""Rejected rows of a workspace's catalog that are shown; `segue catalog import` tells all."""
 
 
 @click.command()
@@ -88,6 +91,7 @@ def run(
         raise BadSetting(f"shop: there is no index.html in {settings.shop}")
     with wiring.installed(settings, os.environ) as segue, _signals() as stopped:
         segue.host.publish(loaded.hash, wiring.encoded(loaded))
+        put_catalogs(folder, segue, console)
         segue.host.start()
         running = server.server(segue.app(folder), settings.host, settings.port)
 
@@ -221,6 +225,10 @@ def _follow(
             pause.wait(LOOK_S / 2)  # an editor may still be writing
             seen = _print_of(folder)
             try:
+                put_catalogs(folder, segue, console)
+            except SegueError as error:
+                console.print(f"{error.code}: {error}", style="yellow")
+            try:
                 in_force = republish(folder, in_force, segue, console)
             except StillCarrying:
                 seen = ()  # looked at again: the last publication is being carried out
@@ -228,6 +236,16 @@ def _follow(
     thread = threading.Thread(target=watch, name="segue-watch", daemon=True)
     thread.start()
     return thread
+
+
+def put_catalogs(folder: Path, segue: wiring.Installation, console: Console) -> None:
+    """Import the workspace's files of items that have changed, and say what was in them."""
+    for done, source in catalogs.import_changed(segue.store, segue.host.put_items, folder):
+        console.print(f"catalog {done.catalog}: {done.changed:,} of {done.items:,} items changed")
+        for one in source.report.rejections[:REJECTED_SHOWN]:
+            console.print(f"{done.path}:{one.line}: {one.reason}", style="yellow")
+        if done.rejected > REJECTED_SHOWN:
+            console.print(f"... {done.rejected:,} rows rejected in all", style="yellow")
 
 
 def republish(folder: Path, in_force: str, segue: wiring.Installation, console: Console) -> str:

@@ -79,3 +79,14 @@ PRODUCTS_MAX = 100
 
 CHANGES_MAX = 100
 """Changes in one delivery of HubSpot, by its own word; more are refused."""
+
+# ── catalogs ────────────────────────────────────────────────────────────────────────
+
+ITEM_BYTES_MAX = 64 * 1024
+"""One item as JSON; refused `too_large`. The whole catalog lies in a host's memory."""
+
+CATALOG_CHARS_MAX = 64
+"""A catalog's name."""
+
+ITEMS_AT_ONCE_MAX = 1_000
+"""Items read from a file before they are put into the store together."""

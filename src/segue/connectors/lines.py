@@ -9,7 +9,7 @@ Rule 2: progress is counted in bytes of the file as it lies on the disk, so a gz
 import csv
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_WINDOW = 31
 """What tells zlib that the stream is gzip's."""
+MARK = b"\xef\xbb\xbf"
+"""What some programs write before UTF-8."""
 BUFFER_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 14
 """Of a gzipped file at once; where it is damaged, what was in the same chunk is lost too."""
@@ -84,6 +86,22 @@ class Lines:
         except OSError as error:
             self._failed = f"the file can't be read on: {error.strerror or error}"
             return b""
+
+
+def written(lines: Lines, refuse: Callable[[int, str, bytes], None]) -> Iterator[bytes]:
+    """The lines on which something stands, without a mark of order before the first; `refuse`
+    hears of those that are too long.
+    """
+    while True:
+        try:
+            line = lines.take()
+        except Unfit as unfit:
+            refuse(lines.number, str(unfit), b"")
+            continue
+        if not line:
+            return
+        if not line.isspace():
+            yield line.removeprefix(MARK)
 
 
 class _Unzipped(io.RawIOBase):

@@ -13,13 +13,15 @@ Rule 4: packaged mappings (`mappings/*.yaml`) are found by name; anything else i
 import re
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal as OneOf, cast
+from typing import Any, Literal as OneOf, TypeVar, cast
 
 import msgspec
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from segue.errors import MappingWrong
+
+T = TypeVar("T")
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -192,14 +194,27 @@ def load(name: str | Path) -> Mapping:
     if path.suffix not in SUFFIXES:
         known = ", ".join(packaged())
         raise MappingWrong(f"{text}: neither a packaged mapping ({known}) nor a .yaml file")
-    try:
-        return parse(path.read_text("utf-8"), text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise MappingWrong(f"{text}: can't be read: {error}") from error
+    mapping = decoded(path, Mapping)
+    _check(mapping, text)
+    return msgspec.structs.replace(mapping, path=text)
 
 
 def parse(text: str, path: str) -> Mapping:
     """A mapping from its YAML; raises `MappingWrong` with file, line and key."""
+    mapping = _parsed(text, path, Mapping)
+    _check(mapping, path)
+    return msgspec.structs.replace(mapping, path=path)
+
+
+def decoded(path: str | Path, shape: type[T]) -> T:
+    """What a mapping file of another kind says; raises `MappingWrong`."""
+    try:
+        return _parsed(Path(path).read_text("utf-8"), str(path), shape)
+    except (OSError, UnicodeDecodeError) as error:
+        raise MappingWrong(f"{path}: can't be read: {error}") from error
+
+
+def _parsed(text: str, path: str, shape: type[T]) -> T:
     try:
         tree: Any = cast(Any, YAML(typ="rt")).load(text)
     except MarkedYAMLError as error:
@@ -209,7 +224,7 @@ def parse(text: str, path: str) -> Mapping:
     except YAMLError as error:
         raise MappingWrong(f"{path}:1: {error}") from error
     try:
-        mapping = msgspec.convert(tree, Mapping)
+        return msgspec.convert(tree, shape)
     except msgspec.ValidationError as error:
         message, _, where = str(error).partition(" - at `$")
         keys = where.rstrip("`").strip(".")
@@ -217,8 +232,6 @@ def parse(text: str, path: str) -> Mapping:
         line = _line(tree, keys, unknown.group(1) if unknown else "")
         place = f"{keys}: " if keys else ""
         raise MappingWrong(f"{path}:{line}: {place}{message}") from error
-    _check(mapping, path)
-    return msgspec.structs.replace(mapping, path=path)
 
 
 def _line(tree: Any, keys: str, last: str) -> int:

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from segue.connectors import segment
-from segue.connectors.cells import Unfit
 from segue.connectors.limits import BATCH_MESSAGES_MAX, INSTANT_MAX
-from segue.connectors.lines import Lines
+from segue.connectors.lines import Lines, written
 from segue.connectors.rows import Imported
 from segue.kernel.inputs import Consented, Reported
 from segue.kernel.values import Instant
@@ -34,18 +33,16 @@ def read(
     lines: Lines, count: Callable[[], None], reject: Callable[[int, str, bytes], None]
 ) -> Iterator[Imported]:
     """Every message, in the order of the file; what can't be read is given to `reject`."""
-    while True:
-        raw = b""
+
+    def refuse(line: int, reason: str, raw: bytes) -> None:
+        count()
+        reject(line, reason, raw)
+
+    for raw in written(lines, refuse):
         try:
-            raw = lines.take()
-            if not raw:
-                return
-            if raw.isspace():
-                continue
-            parcel = segment.unpack(raw.removeprefix(b"\xef\xbb\xbf"))
-        except (Unfit, segment.Unreadable) as error:
-            count()
-            reject(lines.number, str(error), raw)
+            parcel = segment.unpack(raw)
+        except segment.Unreadable as error:
+            refuse(lines.number, str(error), raw)
             continue
         for place, message in enumerate(parcel.messages):
             count()

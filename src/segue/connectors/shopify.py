@@ -374,16 +374,20 @@ class _Delivery:
         if not image:
             image = next((word(one.get("src")) for one in records(said.get("images"))), "")
         variants = records(said.get("variants"))
-        prices = [price for one in variants if (price := amount(one.get("price"))) is not None]
-        stock = [one["inventory_quantity"] for one in variants if "inventory_quantity" in one]
+        priced = [one for one in variants if amount(one.get("price")) is not None]
+        cheapest = min(priced, key=lambda one: amount(one.get("price")) or 0.0, default=Body())
+        price, before = amount(cheapest.get("price")), amount(cheapest.get("compare_at_price"))
+        stock = [one.get("stock") for one in map(_variant, variants)]
+        counted = [one for one in stock if isinstance(one, int)]
         fields = filled(
             name=word(said.get("title")),
             brand=word(said.get("vendor")),
             category=word(said.get("product_type")),
             url=f"/products/{word(said.get('handle'))}" if said.get("handle") else "",
             image_url=image,
-            price=min(prices) if prices else None,
-            stock=sum(one for one in stock if isinstance(one, int)) if stock else None,
+            price=price,
+            compare_at_price=before if price is not None and (before or 0) > price else None,
+            stock=sum(counted) if counted else None,
             status=word(said.get("status")),
             tags=[tag.strip() for tag in word(said.get("tags")).split(",") if tag.strip()],
             variants=[_variant(one) for one in variants[:PRODUCTS_MAX]],
@@ -428,12 +432,14 @@ def _product(line: Body) -> Record:
 
 
 def _variant(said: Body) -> Record:
+    """A variant; one whose stock Shopify does not count has none to tell."""
+    uncounted = "inventory_management" in said and said["inventory_management"] is None
     return filled(
         id=word(said.get("id")),
         sku=word(said.get("sku")),
         name=word(said.get("title")),
         price=amount(said.get("price")),
         compare_at_price=amount(said.get("compare_at_price")),
-        stock=said.get("inventory_quantity"),
+        stock=None if uncounted else said.get("inventory_quantity"),
         inventory_item_id=word(said.get("inventory_item_id")),
     )

@@ -44,11 +44,13 @@ def guarded(endpoint: Endpoint) -> Endpoint:
     return admitted
 
 
-def _json(value: object) -> Response:
+def as_json(value: object) -> Response:
+    """An answer."""
     return Response(_encode(value), media_type="application/json")
 
 
-def _limit(request: Request, usual: int = 100) -> int:
+def limit_of(request: Request, usual: int = 100) -> int:
+    """How many rows are asked for. Raises `BodyUnreadable`."""
     given = request.query_params.get("limit", str(usual))
     if not given.isascii() or not given.isdigit() or len(given) > 9:
         raise BodyUnreadable(f"limit must be a whole number, not {given[:40]!r}")
@@ -68,7 +70,7 @@ async def overview(request: Request) -> Response:
     }
     keys = site.settings.write_keys
     simulated = site.settings.simulated_sources
-    return _json(
+    return as_json(
         {
             "now": site.clock.now(),
             "started_at": site.started_at,
@@ -87,7 +89,7 @@ async def overview(request: Request) -> Response:
 async def profiles(request: Request) -> Response:
     """Profiles in order of id, briefly; `ids` asks for certain ones."""
     site = site_of(request)
-    after, limit = request.query_params.get("after", ""), _limit(request)
+    after, limit = request.query_params.get("after", ""), limit_of(request)
     asked = request.query_params.get("ids")
     if asked is None:
         found = await site.away(lambda: site.store.profiles(after, limit))
@@ -107,7 +109,7 @@ async def profiles(request: Request) -> Response:
         }
         for profile in found
     ]
-    return _json(
+    return as_json(
         {"profiles": brief, "next": found[-1].id if asked is None and len(found) == limit else None}
     )
 
@@ -125,15 +127,15 @@ async def profile(request: Request) -> Response:
     for line in (*record["ledger"], *record["proposals"]):
         if line.get("reason"):
             line["text"] = words.because(line["reason"])
-    return _json(record)
+    return as_json(record)
 
 
 async def timeline(request: Request) -> Response:
     """What happened to one profile and why, the newest first."""
     site = site_of(request)
     reference: str = request.path_params["reference"]
-    limit = _limit(request, limits.TIMELINE_MAX)
-    return _json(await site.away(lambda: timeline_of(site.store, reference, limit)))
+    limit = limit_of(request, limits.TIMELINE_MAX)
+    return as_json(await site.away(lambda: timeline_of(site.store, reference, limit)))
 
 
 def timeline_of(store: Store, reference: str, limit: int) -> dict[str, Any]:
@@ -203,13 +205,13 @@ def name_of(profile: Profile) -> str:
 async def messages(request: Request) -> Response:
     """What the sandbox channel kept."""
     site = site_of(request)
-    whose, limit = request.query_params.get("profile"), _limit(request, 50)
+    whose, limit = request.query_params.get("profile"), limit_of(request, 50)
     only = None if whose is None else ProfileId(whose)
     found = await site.away(lambda: site.store.kept(only, limit))
     simulated = await site.away(
         lambda: site.stream.simulated(site.store, [message.profile for message in found])
     )
-    return _json(
+    return as_json(
         {
             "messages": [
                 {
@@ -254,12 +256,12 @@ async def preview(request: Request) -> Response:
 async def outbox(request: Request) -> Response:
     """Rows of the outbox; `state=dead` are the dead letters."""
     site = site_of(request)
-    state, limit = request.query_params.get("state"), _limit(request)
+    state, limit = request.query_params.get("state"), limit_of(request)
     known = ("queued", "claimed", "done", "dead", "cancelled", "unknown")
     if state is not None and state not in known:
         raise BodyUnreadable(f"state must be one of {', '.join(known)}")
     found = await site.away(lambda: site.store.outbox(state, None, limit))
-    return _json({"sends": [_row(row) for row in found]})
+    return as_json({"sends": [_row(row) for row in found]})
 
 
 def _row(row: QueuedSend) -> dict[str, object]:
@@ -278,15 +280,15 @@ async def retry(request: Request) -> Response:
     site = site_of(request)
     asked = await _body(request, _Retry)
     ids = asked.ids[: limits.PAGE_SIZE_MAX]
-    return _json({"retried": await site.away(lambda: site.host.retry(ids))})
+    return as_json({"retried": await site.away(lambda: site.host.retry(ids))})
 
 
 async def set_aside(request: Request) -> Response:
     """Bad inputs with their reasons, the newest first."""
     site = site_of(request)
-    limit = _limit(request)
+    limit = limit_of(request)
     found = await site.away(lambda: site.store.set_aside(limit))
-    return _json(
+    return as_json(
         {
             "set_aside": [
                 {
@@ -313,11 +315,11 @@ async def simulation(request: Request) -> Response:
     if site.simulation is None:
         if request.method == "POST":
             raise NoSuchThing("this installation has no simulated shoppers")
-        return _json({"on": False, "available": False})
+        return as_json({"on": False, "available": False})
     if request.method == "POST":
         asked, simulated = await _body(request, _Switch), site.simulation
         await site.away(lambda: simulated.switch(asked.on))
-    return _json({"on": site.simulation.on, "available": True})
+    return as_json({"on": site.simulation.on, "available": True})
 
 
 async def _body(request: Request, shape: type[T]) -> T:
@@ -345,7 +347,7 @@ async def live(request: Request) -> Response:
 async def health(request: Request) -> Response:
     """The process is up."""
     site = site_of(request)
-    return _json({"status": "ok", "since": site.started_at})
+    return as_json({"status": "ok", "since": site.started_at})
 
 
 async def ready(request: Request) -> Response:
@@ -354,7 +356,7 @@ async def ready(request: Request) -> Response:
     if site.host.unavailable:
         raise StoreUnavailable(site.host.unavailable)
     await site.away(site.store.current_program)
-    return _json({"status": "ready", "workspace": site.host.program.plan.workspace.name})
+    return as_json({"status": "ready", "workspace": site.host.program.plan.workspace.name})
 
 
 async def metrics(request: Request) -> Response:

@@ -22,6 +22,7 @@ from segue.errors import SegueError
 from segue.hosts.ports import Clock
 from segue.server import (
     admin,
+    catalog,
     cdn,
     decide,
     hooks,
@@ -57,6 +58,13 @@ def _routes() -> list[Route]:
         Route("/v1/hooks/{source}", hooks.receive, methods=["POST"]),
         Route("/v1/receipts/twilio/text", receipts.text, methods=["POST"]),
         Route("/v1/receipts/{provider}", receipts.receive, methods=["POST", "HEAD"]),
+        Route("/v1/catalog", admin.guarded(catalog.catalogs), methods=["GET"]),
+        Route("/v1/catalog/{catalog}/items", admin.guarded(catalog.items), methods=["GET", "PUT"]),
+        Route(
+            "/v1/catalog/{catalog}/items/{item:path}",
+            admin.guarded(catalog.one),
+            methods=["GET", "PUT", "DELETE"],
+        ),
         Route("/beacon/v1/batch", ingest.receive, methods=["POST"]),
         Route("/v1/m", cdn.ignored, methods=["POST"]),
         Route("/v1/projects/{write_key}/settings", cdn.segment_settings, methods=["GET"]),

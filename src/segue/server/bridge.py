@@ -14,6 +14,8 @@ from segue.hosts.arrivals import Answer, Arrival
 from segue.hosts.facts import Fact
 from segue.hosts.publishing import Modes, Outlook
 from segue.kernel.program import Program
+from segue.kernel.values import Record
+from segue.stores.ports import ItemLine
 
 
 class Host(Protocol):
@@ -33,6 +35,10 @@ class Host(Protocol):
 
     def retry(self, ids: Sequence[str]) -> int:
         """Queue dead letters again."""
+        ...
+
+    def put_items(self, changes: Sequence[tuple[str, str, Record | None]]) -> list[ItemLine]:
+        """Change items of catalogs; whom it concerns is told in the background."""
         ...
 
     def subscribe(self, listener: Callable[[Sequence[Fact]], None]) -> Callable[[], None]:

@@ -15,12 +15,12 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from segue.connectors import hubspot, shopify, stripe
+from segue.connectors import hubspot, shopify, shopify_items, stripe
 from segue.connectors.limits import SET_ASIDE_BYTES_MAX, WEBHOOK_BYTES_MAX
-from segue.connectors.webhook import Refused, Verified
+from segue.connectors.webhook import Item, Refused, Verified
 from segue.errors import BodyTooLarge, BodyUnreadable, NoSuchThing, Unproven
 from segue.hosts.arrivals import Answer, Arrival
-from segue.kernel.values import Instant
+from segue.kernel.values import Instant, Record
 from segue.server import bodies, limits
 from segue.server.site import Settings, Site, site_of
 from segue.stores.ports import SetAside
@@ -105,6 +105,7 @@ async def _take(site: Site, told: Verified, body: bytes, at: Instant) -> Respons
         Arrival(input=said, user_id=user, source=told.source) for user, said in told.consents
     ]
     answers: list[Answer] = await site.bridge.ask(arrivals)
+    changed = await _shelve(site, told.items) if told.items else 0
     site.metrics.received(told.source, answers)
     site.metrics.add("segue_callbacks_total", told.source, "ignored" if told.ignored else "taken")
     if told.faults:
@@ -116,9 +117,26 @@ async def _take(site: Site, told: Verified, body: bytes, at: Instant) -> Respons
         "success": True,
         "events": len(told.events),
         "known_already": known,
+        "items_changed": changed,
         "ignored": told.ignored,
     }
     return Response(_encode(answer), media_type="application/json")
+
+
+async def _shelve(site: Site, items: tuple[Item, ...]) -> int:
+    """Put what a shop tells of its items into the catalog; how many items that changed."""
+
+    def look_up(catalog: str, name: str) -> Record | None:
+        found = site.store.item(catalog, name)
+        return None if found is None else found.fields
+
+    def shelve() -> int:
+        # What is known decides what changes: one delivery after the other.
+        with site.shelving:
+            made = shopify_items.changes(items, look_up)
+            return len(site.host.put_items(made)) if made else 0
+
+    return await site.away(shelve)
 
 
 async def _refuse(site: Site, told: Refused, body: bytes, at: Instant) -> None:

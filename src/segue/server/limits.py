@@ -9,6 +9,9 @@ BODY_BYTES_MAX = 512_000
 DRAINED_BYTES_MAX = 2_000_000
 """Bytes of a refused body that are read and dropped, so that the sender can read why."""
 
+ITEMS_BYTES_MAX = 8_000_000
+"""A body of catalog items, as it comes and as it unpacks; refused with 413."""
+
 ASKED_BYTES_MAX = 64 * 1024
 """A question's or report's body; refused with 413."""
 

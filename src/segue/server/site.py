@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import Protocol, TypeAlias, TypeVar
 
 import msgspec
@@ -117,6 +118,8 @@ class Site:
         self.fetch = fetch
         self.workspace = workspace
         self.tokens = Tokens()
+        self.shelving = Lock()
+        """Held while what a shop tells of its items is compared with what is known."""
         self.certificates: dict[str, bytes] = {}
         """Amazon's, by address, once one has proved a callback."""
         self.bridge = Bridge(host)

@@ -221,3 +221,20 @@ def passes(case: dict[str, Any]) -> bool:
     if case.get("invalid"):
         return False
     return shown == case.get("result") or shown in case.get("results", ())
+
+
+def test_items_are_looked_up_as_they_are_when_the_message_is_rendered() -> None:
+    shelf: dict[tuple[str, str], Record] = {("products", "7"): {"id": "7", "name": "<Sofa>"}}
+    templates = Templates(look_up=lambda catalog, item: shelf.get((catalog, item), {}))
+    fields = {
+        "html": "{{ catalog.products[vars.product_id].name }}",
+        "text": "{% assign p = catalog.products[vars.product_id] %}{{ p.name }}, {{ p.price }}"
+        "{{ catalog.stores.x.name }}{{ catalog }}{% for each in catalog.products %}!{% endfor %}",
+    }
+    for number in (7, "7", 7.0):
+        shown = templates.render(fields, {"vars": {"product_id": number}})
+        assert shown == {"html": "&lt;Sofa&gt;", "text": "<Sofa>, "}
+    shelf["products", "7"] = {"id": "7", "name": "Chair", "price": 5}
+    assert templates.render(fields, {"vars": {"product_id": "7"}})["text"] == "Chair, 5"
+    assert templates.check(fields["html"]) == []
+    assert Templates().render(fields, {"vars": {"product_id": "7"}})["text"] == ", "
