@@ -44,6 +44,7 @@ def serving(folder: Path) -> Iterator[tuple[int, int, float]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    first = _bodies(1)[0]
     began = time.perf_counter()
     command = [sys.executable, "-m", "segue", "run", str(machine.WORKSPACE), "--no-watch"]
     server = subprocess.Popen(
@@ -52,7 +53,6 @@ def serving(folder: Path) -> Iterator[tuple[int, int, float]]:
         stdout=subprocess.DEVNULL,
     )
     try:
-        first = _bodies(1)[0]
         while True:
             try:
                 post(http.client.HTTPConnection("127.0.0.1", port), "/v1/batch", first)

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from segue.errors import DefinitionError, InputError, OperatorError, SegueError
+from segue.hosts.garbage import look_seldom
 
 COMMANDS = {
     "new": ("workspace:new", "Make a workspace to change."),
@@ -124,6 +125,7 @@ def segue(ctx: click.Context, settings_file: Path | None) -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit."""
+    look_seldom()  # before anything is imported: a twelfth of what starting takes
     sys.exit(run(sys.argv[1:]))
 
 

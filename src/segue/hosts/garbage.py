@@ -5,7 +5,8 @@ that, and looks at every fact that stays, again and again: a fifth of a replay's
 a live host pauses that grow with the profiles it remembers. So it is told to look after
 many more new objects than by default. It still looks: what libraries leave in circles goes.
 
-Rule: the thresholds hold for the process, so they are only ever raised, and by hosts alone.
+Rule: the thresholds hold for the process, so they are only ever raised, and by hosts and the
+    command line alone: what it imports stays, too.
 """
 
 import gc
