@@ -13,6 +13,20 @@ PROMPT_SIZE_MAX = 50
 BULK_SHARE_MAX = 128
 """Arrivals of imports in a batch that also has prompt ones, so that nobody waits for them."""
 
+BESIDE_QUESTIONS_MAX = 16
+"""Other arrivals in a batch that has questions: they wait for their answers, these do not.
+Alternatives: none (a site that asks all the time would starve its events), 64 (15 ms more)."""
+
+BATCH_BRISK_MAX = 64
+"""Arrivals, and wake-ups, in a batch while questions come: the next one waits for it."""
+
+BRISK_MS = 1_000
+"""How long after a question batches stay short."""
+
+OVERTAKEN_MAX = 5_000
+"""Arrivals among which a question's own customer is looked for; of a longer queue, the rest is
+overtaken unseen."""
+
 WAKES_PER_BATCH_MAX = 256
 """Wake-ups in one commit; arrivals and wake-ups share every batch, so neither starves."""
 

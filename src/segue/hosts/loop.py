@@ -1,13 +1,13 @@
 """The batch loop: the one thread that steps profiles, saves them, and claims sends.
 
-    submit ─► prompt lane ┐
-    submit ─► import lane ┼─► docket ─► desk (one commit) ─► answers, facts
-    wake-ups, by index ───┤                │
-    verdicts of workers ──┘                └─► claims for workers that are free
+    submit ─► lanes ──────┐
+    wake-ups, by index ───┼─► docket ─► desk (one commit) ─► answers, facts
+    verdicts of workers ──┘                │
+                                           └─► claims for workers that are free
 
 Rule 1: an arrival is answered after the commit that holds it, never before.
-Rule 2: every docket has room for all four, so none starves another: imports take what the
-    prompt lane leaves, wake-ups have a share of their own.
+Rule 2: every docket has room for all, so none starves another: what is taken of the arrivals
+    is in `lanes.py`, wake-ups have a share of their own.
 Rule 3: whatever can't be saved was not accepted. The loop tells everyone who waits, lets go
     of what it remembers, and tries again by itself a moment later.
 Rule 4: a verdict is never lost: it stays until the commit that settles it has returned.
@@ -23,7 +23,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from segue.errors import HostStopped, QueueFull, StillCarrying, StoreUnavailable
 from segue.hosts import publishing
@@ -32,12 +32,12 @@ from segue.hosts.batch import Docket
 from segue.hosts.desk import Desk
 from segue.hosts.dispatch import Dispatcher
 from segue.hosts.facts import Listener, Listeners
+from segue.hosts.lanes import Lanes
 from segue.hosts.limits import (
+    BATCH_BRISK_MAX,
     BATCH_SIZE_MAX,
-    BULK_SHARE_MAX,
     ITEM_LOOK_MS,
     ITEMS_PER_PUT_MAX,
-    PROMPT_SIZE_MAX,
     QUEUE_MAX,
     STOP_MS_MAX,
     SWEEP_SIZE_MAX,
@@ -89,7 +89,12 @@ class _Ticket:
                 _log.exception("a caller failed to take its answers; they are saved all the same")
 
 
-_Waiting = tuple[_Ticket, int, Arrival]
+class _Waiting(NamedTuple):
+    """An arrival in the queue, and which answer of which submission it awaits."""
+
+    ticket: _Ticket
+    place: int
+    arrival: Arrival
 
 
 class Host:
@@ -114,10 +119,8 @@ class Host:
         self._desk = Desk(store, programs, program, zones)
         self._listeners = Listeners()
         self._queue_max = queue_max
-        self._batch_size_max = batch_size_max
         self._changed = threading.Condition()
-        self._prompt: deque[_Waiting] = deque()
-        self._bulk: deque[_Waiting] = deque()
+        self._lanes: Lanes[_Waiting] = Lanes(batch_size_max)
         self._publishing = threading.Lock()
         self._touched: set[ProfileId] = set()
         """Profiles saved since someone began to look where runs stand."""
@@ -145,7 +148,7 @@ class Host:
     @property
     def waiting(self) -> int:
         """Arrivals in the queue."""
-        return len(self._prompt) + len(self._bulk)
+        return len(self._lanes)
 
     def submit(self, arrivals: Sequence[Arrival], done: Done) -> None:
         """Queue arrivals; `done` gets their answers, in order, once all are committed.
@@ -157,13 +160,13 @@ class Host:
             done([])
             return
         ticket = _Ticket(len(arrivals), done)
-        lane = self._prompt if len(arrivals) <= PROMPT_SIZE_MAX else self._bulk
         with self._changed:
             if self._stopping or self._thread is None:
                 raise HostStopped("the host is not running")
             if self.waiting + len(arrivals) > self._queue_max:
                 raise QueueFull(self.waiting, retry_after_s=1 + self.waiting // 5_000)
-            lane.extend((ticket, index, one) for index, one in enumerate(arrivals))
+            waiting = [_Waiting(ticket, index, one) for index, one in enumerate(arrivals)]
+            self._lanes.put(waiting, self._clock.now())
             self._changed.notify()
 
     def ask(self, arrivals: Sequence[Arrival], timeout_s: float = 30.0) -> list[Answer]:
@@ -314,29 +317,21 @@ class Host:
 
     def _finished(self) -> bool:
         with self._changed:
-            waits = bool(self._prompt or self._bulk or self._errands)
+            waits = bool(self._lanes or self._errands)
         busy = self._dispatcher is not None and self._dispatcher.busy > 0
         return not (waits or busy or self._verdicts)
 
     def _take(self) -> list[_Waiting]:
         """Wait for something to do, and take a batch of arrivals."""
         with self._changed:
-            while not (self._prompt or self._bulk or self._errands or self._nudged):
+            while not (self._lanes or self._errands or self._nudged):
                 wait_ms = min(self._wait_ms(), _STOPPING_MS if self._stopping else _IDLE_MS)
                 if wait_ms > 0:
                     self._changed.wait(wait_ms / 1000)
                 if wait_ms <= 0 or self._stopping:
                     break
             self._nudged = False
-            taken: list[_Waiting] = []
-            while self._prompt and len(taken) < self._batch_size_max:
-                taken.append(self._prompt.popleft())
-            share = self._batch_size_max
-            if taken:
-                share = min(share, len(taken) + BULK_SHARE_MAX)
-            while self._bulk and len(taken) < share:
-                taken.append(self._bulk.popleft())
-        return taken
+            return self._lanes.take(self._clock.now())
 
     def _wait_ms(self) -> int:
         if self._verdicts or self._sweep_after is not None or self._desk.teller.busy:
@@ -356,10 +351,11 @@ class Host:
         own = [one.arrival() for one in verdicts if one.report is not None]
         wakes: list[ProfileId] = []
         if self._next_due <= now:
-            wakes = self._store.due(now, WAKES_PER_BATCH_MAX)
+            brisk = self._lanes.brisk(now)
+            wakes = self._store.due(now, BATCH_BRISK_MAX if brisk else WAKES_PER_BATCH_MAX)
         round_ = self._round(now)
         docket = Docket(
-            arrivals=[*own, *(arrival for _, _, arrival in taken)],
+            arrivals=[*own, *(one.arrival for one in taken)],
             wakes=wakes,
             adopts=self._sweep(),
             settlements=[one.settlement for one in verdicts],
@@ -480,9 +476,7 @@ class Host:
     def _turn_away(self, error: Exception) -> None:
         """Tell all who wait that nothing of theirs was accepted."""
         with self._changed:
-            waiting = [*self._prompt, *self._bulk]
-            self._prompt.clear()
-            self._bulk.clear()
+            waiting = self._lanes.clear()
         for ticket, index, _ in waiting:
             ticket.give(index, self._not_accepted(error))
 
