@@ -410,6 +410,7 @@ class Installation:
             hook_secrets={source: Secret(secret) for source, secret in hooks.items() if secret},
             receipt_secrets=receipts_of(known, self._environment),
             links=self.links,
+            tokens=Path(known.store).with_name(f"{Path(known.store).name}.tokens"),
             text_replies=known.text_replies,
             customers_by=known.customers_by,
             marketing_topics=listed(known.marketing_topics),

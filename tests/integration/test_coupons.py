@@ -8,6 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from segue import wiring
+from segue.hosts.arrivals import Arrival
+from segue.hosts.engine import Engine
+from segue.hosts.zones import Zones
+from segue.kernel.inputs import Event
+from segue.kernel.values import Instant
+
 SEGUE = [sys.executable, "-m", "segue"]
 
 
@@ -61,3 +68,41 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "codes.txt").write_bytes(b"\xff\xfe\x00A")
     add = ("coupons", "add", "spring", "codes.txt", "--store", "s.sqlite")
     assert "not UTF-8" in segue(*add, cwd=tmp_path, expect=4)
+
+
+def test_the_codes_of_the_loyalty_example_reach_one_customer_each(tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "examples" / "06_loyalty"
+    file = example / "codes" / "first-coffee.txt"
+    add = ("coupons", "add", "first-coffee", str(file), "--store", "s.sqlite")
+    assert segue(*add, cwd=tmp_path).startswith("40 codes added")
+    codes = file.read_text().split()
+    loaded = wiring.read_workspace(example)
+    with wiring.stored(tmp_path / "s.sqlite") as store:
+        host = Engine(
+            store, wiring.sandbox(store), patterns=wiring.patterns, zones=Zones(), pools=True
+        )
+        host.publish(loaded.hash, wiring.encoded(loaded))
+        for number, who in enumerate(("ana", "ben")):
+            at = Instant(1_790_000_000_000 + number * 1000)
+            for name, properties in (
+                ("Profile Identified", {}),
+                ("Loyalty Joined", {}),
+                ("Order Completed", {"total": 210}),
+            ):
+                said = Event(
+                    id=f"{who}-{name}",
+                    name=name,
+                    at=at,
+                    kind="identify" if name == "Profile Identified" else "track",
+                    user_id=who,
+                    traits={"email": f"{who}@shop.example"},
+                    properties=properties,  # type: ignore[arg-type]
+                )
+                host.feed(Arrival(input=said, user_id=who), at)
+        host.advance(Instant(1_790_000_000_000 + 2 * 86_400_000))
+        letters = store.kept()
+        assert sorted(each.message for each in letters) == ["you-are-a-regular"] * 2
+        shown = {code for each in letters for code in codes if code in each.fields["html"]}
+        assert shown == set(codes[:2])
+        assert all(any(code in each.fields["text"] for code in shown) for each in letters)
+    assert pools(tmp_path) == [{"pool": "first-coffee", "free": 38, "handed": 2}]

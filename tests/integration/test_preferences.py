@@ -13,9 +13,11 @@ import msgspec
 import pytest
 
 from segue.channels.links import Link, Tracking
+from segue.hosts.arrivals import Arrival
 from segue.kernel import plan
 from segue.kernel.arbiter import consent
-from segue.kernel.values import DAY
+from segue.kernel.inputs import Consented
+from segue.kernel.values import DAY, Instant
 from tests.integration import conftest
 from tests.integration.conftest import Segue
 
@@ -124,9 +126,18 @@ def test_what_is_ticked_is_what_the_customer_gets(known: Segue) -> None:
     assert "email/orders" not in known.profile("user", "ana").consents
 
 
-def test_a_ban_on_everything_is_lifted_for_what_is_ticked_only(known: Segue) -> None:
+def test_unsubscribing_from_everything_leaves_letters_about_orders(known: Segue) -> None:
     link = path(known, "unsubscribe", "")
     assert known.client.post(link).text == "Unsubscribed.\n"
+    assert gets(known) == {"sms/weekly-offers"}
+    profile, program = known.profile("user", "ana"), known.installation.host.program
+    assert consent(program, profile, "email", "orders") == "granted"
+
+
+def test_a_ban_on_everything_is_lifted_for_what_is_ticked_only(known: Segue) -> None:
+    host = known.installation.host
+    no = Consented(channel="email", topic="*", state="denied", at=Instant(1), source="crm")
+    host.ask([Arrival(input=no, profile=known.profile("user", "ana").id)])
     assert known.profile("user", "ana").consents["email/*"].state == "denied"
     assert gets(known) == {"sms/weekly-offers"}
     save(known, "email/news", "sms/weekly-offers")

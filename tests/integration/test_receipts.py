@@ -23,6 +23,8 @@ from cryptography.x509.oid import NameOID
 
 from segue.kernel.effects import Send
 from segue.kernel.values import NEVER, Instant, ProfileId
+from segue.server import limits
+from segue.server.tokens import Tokens
 from segue.stores.ports import QueuedSend, Saved
 from tests.integration.conftest import Segue
 
@@ -149,6 +151,30 @@ def test_a_token_of_mailguns_counts_once_whatever_stands_behind_it(told: Segue) 
     assert told.client.post("/v1/receipts/mailgun", json=forged).json()["taken"] == 0
     assert told.profile("user", "ana").consents == {}
     assert counted(told, "mailgun", "replayed")
+
+
+def test_a_token_of_mailguns_counts_once_over_a_restart_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, now = tmp_path / "s.tokens", Instant(1_790_000_000_000)
+    seen = Tokens(path, now)
+    seen.learn("t1", now)
+    with path.open("a") as file:
+        file.write("1790000000000 cut-o")  # a crash in the middle of a line
+    again = Tokens(path, Instant(now + 299_000))
+    assert not again.take("t1")
+    assert again.take("t2") and not again.take("t2")  # in hand
+    again.learn("t2", Instant(now + 299_000))
+    later = Tokens(path, Instant(now + 700_000))
+    assert not later.take("t2")
+    assert later.take("t1")  # its time is not good any more
+    later.drop("t1")
+    assert later.take("t1")
+    monkeypatch.setattr(limits, "TOKENS_SEEN_MAX", 10)
+    for number in range(50):
+        later.learn(f"n{number}", Instant(now + 700_000))
+    assert len(path.read_text().splitlines()) <= 20
+    assert not Tokens(path, Instant(now + 700_000)).take("n49")
 
 
 class Amazon:

@@ -9,6 +9,7 @@ import base64
 import datetime as dt
 import hashlib
 import hmac
+import re
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -31,6 +32,10 @@ OURS_TO_CORRECT = frozenset(
 """Refusals that concern the account and not the letter."""
 
 
+UNVERIFIED = re.compile(r"not verified|authority to send", re.IGNORECASE)
+"""How `MessageRejected` says that an identity of the account is not verified in this region."""
+
+
 class SesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An IAM user that may `ses:SendEmail`, and a region."""
 
@@ -43,6 +48,10 @@ class SesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     session_token: Secret = Secret("")
     configuration_set: str = ""
     base_url: str = ""
+
+
+class _Refusal(msgspec.Struct):
+    kind: str = msgspec.field(name="__type", default="")
 
 
 class _Sent(msgspec.Struct):
@@ -95,10 +104,22 @@ class Ses:
     def interpret(self, reply: Reply) -> Outcome:
         if reply.status == 200:
             return accepted(msgspec.json.decode(reply.body, type=_Sent).id)
-        kind = reply.headers.get("x-amzn-errortype", "").split(":")[0]
-        if kind in OURS_TO_CORRECT:
-            return try_later(f"ses: {kind} {reply.body[:300].decode(errors='replace')}")
+        kind, said = _kind(reply), reply.body[:300].decode(errors="replace")
+        unverified = kind == "MessageRejected" and UNVERIFIED.search(said)
+        if kind in OURS_TO_CORRECT or unverified:
+            return try_later(f"ses: {kind} {said}")
         return by_status(reply, self.name)
+
+
+def _kind(reply: Reply) -> str:
+    """The error's name: from its header, or the body where a proxy has dropped that."""
+    named = reply.headers.get("x-amzn-errortype", "").split(":")[0]
+    if named:
+        return named
+    try:
+        return msgspec.json.decode(reply.body, type=_Refusal).kind.rpartition("#")[2]
+    except msgspec.DecodeError:
+        return ""
 
 
 def tag(text: str) -> str:

@@ -10,6 +10,8 @@ from segue import wiring
 from segue.cli import asking
 from segue.cli.terminal import terminal
 from segue.errors import NotHere
+from segue.hosts import again
+from segue.hosts.again import Retried
 from segue.settings import Settings
 from segue.sim.report import moment
 from segue.stores.ports import QueuedSend
@@ -19,12 +21,6 @@ RETRIED_AT_ONCE = 500
 _store_option = click.option(
     "--store", metavar="FILE", help="The store, if not the one of the settings."
 )
-
-
-class Retried(msgspec.Struct):
-    """What a running Segue says to a retry."""
-
-    retried: int
 
 
 @click.command()
@@ -77,7 +73,8 @@ def retry(
     """Queue dead letters again, by their IDS.
 
     A running Segue is asked to; if none runs, the store itself is changed, and they leave when
-    one starts. A message that has expired meanwhile is not sent.
+    one starts. A message that has expired meanwhile is not sent; one that went out on another
+    channel, whose customer has said no since, or whose offer was taken back stays dead.
 
     \b
     Examples:
@@ -90,20 +87,22 @@ def retry(
     if everything:
         with wiring.stored(settings.store) as opened:
             ids = tuple(row.id for row in opened.outbox("dead", None, 1_000_000))
-    many = _retry(settings, url, ids, here=store is not None)
-    click.echo(f"{many} queued again" + (f", {len(ids) - many} were not dead" if ids else ""))
+    told = _retry(settings, url, ids, here=store is not None)
+    many = sum(each.retried for each in told)
+    kept = [one for each in told for one in each.kept]
+    rest = len(ids) - many - len(kept)
+    click.echo(f"{many} queued again" + (f", {rest} were not dead" if rest else ""))
+    for one in kept:
+        click.echo(f"{one.id} stays dead: {one.why}")
 
 
-def _retry(settings: Settings, url: str, ids: tuple[str, ...], *, here: bool) -> int:
+def _retry(settings: Settings, url: str, ids: tuple[str, ...], *, here: bool) -> list[Retried]:
     parts = [ids[at : at + RETRIED_AT_ONCE] for at in range(0, len(ids), RETRIED_AT_ONCE)]
     if not here:
         running = asking.Running(url, settings)
         with suppress(NotHere):
-            return sum(
-                running.change("/api/outbox/retry", {"ids": part}, Retried).retried
-                for part in parts
-            )
+            return [running.change("/api/outbox/retry", {"ids": part}, Retried) for part in parts]
         if url:
             raise NotHere(f"no Segue answers at {url}", "leave --url away to change the store")
     with wiring.stored(settings.store) as opened:
-        return sum(opened.retry(part, wiring.now()) for part in parts)
+        return [again.retry(opened, part, wiring.now()) for part in parts]

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from segue.errors import HostStopped
 from segue.hosts import publishing
+from segue.hosts.again import Retried
 from segue.hosts.arrivals import Answer, Arrival
 from segue.hosts.batch import Docket
 from segue.hosts.clock import SystemClock
@@ -164,7 +165,7 @@ class Embedded:
             lines += self.store.put_items(some, self.clock.now())
         return lines
 
-    def retry(self, ids: Sequence[str]) -> int:
+    def retry(self, ids: Sequence[str]) -> Retried:
         """See `Host.retry`."""
         return self.host.retry(ids)
 

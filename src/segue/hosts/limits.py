@@ -106,3 +106,9 @@ TELLINGS_PER_BATCH_MAX = 128
 
 ITEMS_PER_PUT_MAX = 1_000
 """Items changed in one transaction, so that nobody waits long for the store."""
+
+DEAD_LOOKED_MAX = 100_000
+"""Dead letters among which those that are to be retried are looked for."""
+
+SENDS_LOOKED_MAX = 1_000
+"""A customer's rows of the outbox, among which another send of the same proposal is looked for."""

@@ -26,7 +26,8 @@ from concurrent.futures import Future
 from typing import NamedTuple, TypeVar
 
 from segue.errors import HostStopped, QueueFull, StillCarrying, StoreUnavailable
-from segue.hosts import publishing
+from segue.hosts import again, publishing
+from segue.hosts.again import Retried
 from segue.hosts.arrivals import Answer, Arrival
 from segue.hosts.batch import Docket
 from segue.hosts.desk import Desk
@@ -216,12 +217,12 @@ class Host:
         if publishing.moves(self._desk.modes) and self._sweep_after is not None:
             raise StillCarrying(self.program.name)
 
-    def retry(self, ids: Sequence[str]) -> int:
-        """Queue dead letters again; returns how many were dead."""
+    def retry(self, ids: Sequence[str]) -> Retried:
+        """Queue dead letters again, those that may still leave (`again.py`)."""
 
-        def errand() -> int:
+        def errand() -> Retried:
             now = self._clock.now()
-            count = self._store.retry(ids, now)
+            count = again.retry(self._store, ids, now)
             if self._dispatcher is not None:
                 self._dispatcher.look(now, now)
             return count

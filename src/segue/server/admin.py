@@ -280,7 +280,7 @@ async def retry(request: Request) -> Response:
     site = site_of(request)
     asked = await _body(request, _Retry)
     ids = asked.ids[: limits.PAGE_SIZE_MAX]
-    return as_json({"retried": await site.away(lambda: site.host.retry(ids))})
+    return as_json(words.plain(await site.away(lambda: site.host.retry(ids))))
 
 
 async def set_aside(request: Request) -> Response:

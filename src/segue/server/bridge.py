@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Protocol
 
 from segue.errors import StoreUnavailable
+from segue.hosts.again import Retried
 from segue.hosts.arrivals import Answer, Arrival
 from segue.hosts.facts import Fact
 from segue.hosts.publishing import Modes, Outlook
@@ -33,7 +34,7 @@ class Host(Protocol):
         """Put a plan in force; `modes` say what becomes of runs of older ones."""
         ...
 
-    def retry(self, ids: Sequence[str]) -> int:
+    def retry(self, ids: Sequence[str]) -> Retried:
         """Queue dead letters again."""
         ...
 

@@ -67,8 +67,7 @@ async def unsubscribe(request: Request) -> Response:
         return await _show(site, link, about=(link.channel, link.topic))
     form = await _form(request)
     source = "unsubscribe" if "page" in form else "one-click"
-    topic = link.topic or "*"
-    await _save(site, link, [_words(link.channel, topic, False, site.clock.now(), source)])
+    await _save(site, link, _ended(site, link, source))
     if "page" not in form:
         return Response(b"Unsubscribed.\n", headers=_HEADERS, media_type="text/plain")
     ended = f"Done: no more {pages.words(link.topic)} by {link.channel}."
@@ -159,6 +158,23 @@ def _covers(key: str, known: Sequence[pages.Choice], wanted: set[str]) -> bool:
         for choice in known
         if f"{choice.channel}/{choice.topic}" in wanted
     )
+
+
+def _ended(site: Site, link: Link, source: str) -> list[Consented]:
+    """What a link ends: its topic; where it has none, all marketing on its channel.
+
+    Never more than that: a letter about an order is owed, whatever else is unwanted.
+    """
+    program = site.host.program
+    topics = (
+        [link.topic]
+        if link.topic
+        else sorted(
+            {message.topic for message in program.plan.messages if message.purpose == "marketing"}
+        )
+    )
+    now = site.clock.now()
+    return [_words(link.channel, topic, False, now, source) for topic in topics if topic]
 
 
 def _words(channel: str, topic: str, want: bool, now: Instant, source: str) -> Consented:

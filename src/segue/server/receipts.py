@@ -58,13 +58,17 @@ async def receive(request: Request) -> Response:
         site.metrics.add("segue_callbacks_total", provider, "malformed")
         raise
     token = found[0].event_id if provider == "mailgun" and found else ""
-    if token and site.tokens.known(token):
+    if token and not site.tokens.take(token):
         # Mailgun signs the token alone: whoever has seen one could put it before other words.
         site.metrics.add("segue_callbacks_total", provider, "replayed")
         return _told(0, 0)
-    taken = await _take(site, provider, found)
+    try:
+        taken = await _take(site, provider, found)
+    except BaseException:
+        site.tokens.drop(token)
+        raise
     if token:
-        site.tokens.learn(token)
+        await site.away(lambda: site.tokens.learn(token, site.clock.now()))
     return _told(taken, len(found) - taken)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Lock
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -19,6 +20,7 @@ from segue.server.bridge import Bridge, Host
 from segue.server.fetching import Fetch, fetch
 from segue.server.metrics import Metrics
 from segue.server.stream import Stream
+from segue.server.tokens import Tokens
 from segue.stores.ports import SetAside, Store
 
 T = TypeVar("T")
@@ -48,6 +50,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What proves each provider's callbacks; for Amazon the ARNs of its topics."""
     links: Links | None = None
     """Reads the links of messages; without it none is answered."""
+    tokens: Path | None = None
+    """Where tokens of callbacks are kept (`tokens.py`); without it a restart forgets them."""
     text_replies: bool = False
     """Whether STOP, START and HELP by text are answered from here."""
     customers_by: UserBy = "id"
@@ -58,23 +62,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The public key that browsers subscribe to Web Push with; empty where there is none."""
     shop: str = ""
     """The folder of the demo storefront; none is served where it is empty."""
-
-
-class Tokens:
-    """Tokens that were seen: the newest `TOKENS_SEEN_MAX`."""
-
-    def __init__(self) -> None:
-        self._seen: dict[str, None] = {}
-
-    def known(self, token: str) -> bool:
-        """Whether it came before."""
-        return token in self._seen
-
-    def learn(self, token: str) -> None:
-        """It came, and what it stood before is saved."""
-        self._seen[token] = None
-        if len(self._seen) > limits.TOKENS_SEEN_MAX:
-            del self._seen[next(iter(self._seen))]
 
 
 Workspace: TypeAlias = Callable[[], tuple[str, bytes]]
@@ -117,7 +104,7 @@ class Site:
         self.simulation = simulation
         self.fetch = fetch
         self.workspace = workspace
-        self.tokens = Tokens()
+        self.tokens = Tokens(settings.tokens, clock.now())
         self.shelving = Lock()
         """Held while what a shop tells of its items is compared with what is known."""
         self.certificates: dict[str, bytes] = {}

@@ -295,7 +295,7 @@ def test_a_dead_letter_can_be_queued_again(
     eventually(lambda: store.counts().dead == 1)
     provider.answer = lambda one: Outcome(result="accepted")
     [row] = store.outbox("dead")
-    assert host.retry([row.id]) == 1
+    assert host.retry([row.id]).retried == 1
     eventually(lambda: len(store.outbox("done")) == 1)
 
 
