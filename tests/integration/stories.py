@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from segue import define, wiring
+from segue import catalogs, define, wiring
 from segue.channels.courier import Courier, render_show
 from segue.channels.links import Links
 from segue.channels.secret import Secret
@@ -51,15 +51,19 @@ class Story:
         self.zone = ZoneInfo(self.plan.workspace.zone)
         self.store = QuickStore()
         self.messages = {message.name: message for message in self.plan.messages}
+        self.contents = wiring.Contents(self.store)
         courier = Courier(
-            messages=lambda _program, name: self.messages.get(name),
+            messages=self.contents,
             keep=self.store.keep,
+            templates=self.contents.templates,
             links=Links(Secret("key"), "https://example.com"),
         )
         self.engine = Engine(
             self.store, courier, patterns=wiring.patterns, zones=Zones(), now=self._instant(0, 0)
         )
         self.engine.publish(name, encoded)
+        for changes in catalogs.items_of(EXAMPLES / example):
+            self.engine.put_items(changes, self.engine.now)
         self.now = self._instant(0, 0)
         self._events = 0
         known: Record = {"email": f"{who}@example.com", "first_name": who.title()}
@@ -91,6 +95,13 @@ class Story:
     def identify(self, **traits: object) -> "Story":
         return self._feed("Profile Identified", "identify", traits=traits)
 
+    def item(self, item: str, **fields: object) -> "Story":
+        """A product changes; what is not named of it stays."""
+        known = self.store.item("products", item)
+        changed: Record = {**(known.fields if known else {}), **fields}  # type: ignore[dict-item]
+        self.engine.put_items([("products", item, changed)], self.now)
+        return self
+
     def consents(self, channel: str, state: str = "granted", topic: str = "*") -> "Story":
         given = Consented(channel=channel, topic=topic, state=state, at=self.now)  # type: ignore[arg-type]
         self._answered(Arrival(input=given, user_id=self.who))
@@ -120,7 +131,9 @@ class Story:
         asked = Asked(id="", placements=(placement,))
         answer = self.engine.feed(Arrival(input=asked, user_id=self.who), self.now)
         for show in answer.shows:
-            return {"message": show.message} | render_show(self.messages[show.message], show)
+            templates = self.contents.templates(show.program)
+            found = render_show(self.messages[show.message], show, templates)
+            return {"message": show.message} | found
         return None
 
     @property

@@ -210,7 +210,25 @@ def test_the_shelf_they_looked_at_most_is_recommended() -> None:
     assert found.count({"for-shelter"}) >= 8
     story = look(Story("05_recommendations", "c1").at(0, 10), *looks).at(3)
     assert story.when("for-shelter") == (0, 17.0)
-    assert "By the way: P1" in story.letter("for-shelter").fields["text"]
+    # The storm tarp is sold more often, and sold out.
+    assert "Fjell 2 tent,\n€420.00. It is in stock" in story.letter("for-shelter").fields["text"]
+
+
+def test_the_best_that_they_have_not_bought_is_recommended() -> None:
+    looks = [("t1", "shelter"), ("t2", "shelter"), ("t3", "shelter")]
+    story = Story("05_recommendations", "c1").at(0, 10)
+    story.event("Order Completed", products=[{"product_id": "t1"}], total=420)
+    look(story.at(20, 10), *looks, ("t2", "shelter")).at(23)
+    assert "Vidda 3 tent" in story.letter("for-shelter").fields["text"]
+    assert "3 of it" in story.letter("for-shelter").fields["html"]
+
+
+def test_a_tent_that_sells_out_before_the_evening_makes_room_for_the_next() -> None:
+    looks = [("t1", "shelter"), ("t2", "shelter"), ("t3", "shelter"), ("t1", "shelter")]
+    story = look(Story("05_recommendations", "c1").at(0, 10), *looks)
+    story.item("t1", stock=0).at(3)
+    assert story.got in ([], ["for-shelter"])
+    assert not any("Fjell" in one.fields["text"] for one in story.kept)
 
 
 def test_doing_nothing_wins_where_no_shelf_stands_out() -> None:
@@ -220,15 +238,18 @@ def test_doing_nothing_wins_where_no_shelf_stands_out() -> None:
 
 def test_the_page_shows_what_goes_with_a_product_unless_they_have_it() -> None:
     story = Story("05_recommendations", "c1").at(0, 10)
-    partner = {"product_id": "pegs", "name": "Snow pegs", "price": 19, "url": "/pegs"}
-    story.event("Product Viewed", product_id="t1", name="Tent", price=300, goes_with=partner)
+    story.event("Product Viewed", product_id="t1")
     shown = story.sees("below-product")
     assert shown is not None
-    assert shown["title"] == "Goes with Tent"
-    assert "19.00" in shown["body"]
+    assert shown["title"] == "Goes with Fjell 2 tent"
+    assert shown["body"] == "Snow pegs, €19.00. It fits; we tried."
+    story.item("pegs", price=15)
+    again = story.sees("below-product")
+    assert again is not None
+    assert "€15.00" in again["body"]
     story.event("Order Completed", products=[{"product_id": "pegs"}], total=19)
     story.at(20, 10)
-    story.event("Product Viewed", product_id="t1", name="Tent", price=300, goes_with=partner)
+    story.event("Product Viewed", product_id="t1")
     assert story.sees("below-product") is None
     assert "bought" in story.reasons("goes-with")
 
@@ -419,59 +440,71 @@ def test_use_in_earnest_is_answered_where_they_work() -> None:
 
 # ── 09 price drop and back in stock: one run for each product, held and withdrawn ───
 
-SOFA = {"product_id": "sofa", "name": "Sofa", "price": 900, "was": 1000, "url": "/sofa"}
 
-
-def waiting() -> Story:
+def waiting(*items: str) -> Story:
     story = Story("09_price_drop", push_token="p1").at(0, 12)
-    return story.event("Product Added to Wishlist", product_id="sofa")
+    for item in items or ("sofa",):
+        story.event("Product Added to Wishlist", product_id=item).minutes(1)
+    return story
 
 
 def test_the_night_holds_a_price_and_the_morning_tells_it() -> None:
-    story = waiting().at(1, 2).event("Price Dropped", live=False, **SOFA)
+    story = waiting().at(1, 2).item("sofa", price=900)
     assert story.got == []
     assert story.reasons("price-dropped") == ["quiet_hours"]
     assert story.at(1, 12).letter("price-dropped").channel == "push"
     day, hour = story.when("price-dropped")
     assert day == 1
     assert 8.5 <= hour <= 9.5
-    assert story.letter("price-dropped").fields["title"] == "Sofa: €900.00"
+    assert story.letter("price-dropped").fields["title"] == "Aube sofa: €900.00"
 
 
 def test_a_price_that_rose_overnight_is_never_told() -> None:
-    story = waiting().at(1, 2).event("Price Dropped", live=False, **SOFA)
-    story.at(1, 7).event("Price Raised", live=False, product_id="lamp")
-    story.event("Price Raised", live=False, product_id="sofa").at(3)
+    story = waiting("sofa", "table").at(1, 2).item("sofa", price=900)
+    story.at(1, 7).item("table", price=700)
+    assert story.reasons("price-dropped") == ["quiet_hours"]
+    story.item("sofa", price=1000).at(3)
     assert story.got == []
     taken_back = [n for n in story.notes() if isinstance(n, Ended) and n.reason == "exit"]
     assert {n.message for n in taken_back} == {"price-dropped", "price-dropped-here"}
 
 
 def test_a_drop_of_two_percent_is_no_news() -> None:
-    story = waiting().at(1, 12).event("Price Dropped", live=False, **(SOFA | {"price": 980}))
+    story = waiting().at(1, 12).item("sofa", price=980)
     assert story.at(3).got == []
+
+
+def test_who_never_listed_it_hears_nothing_of_its_price() -> None:
+    story = waiting().event("Product Viewed", product_id="table")
+    assert story.at(1, 12).item("table", price=300).at(3).got == []
 
 
 def test_who_bought_the_sofa_is_not_told_that_it_is_cheaper_now() -> None:
     story = waiting().event("Order Completed", total=1000, products=[{"product_id": "sofa"}])
-    story.at(30, 12).event("Price Dropped", live=False, **SOFA).at(33)
+    story.at(30, 12).item("sofa", price=900).at(33)
     assert story.got == []
     assert "bought" in story.reasons("price-dropped")
 
 
 def test_a_sale_does_not_become_a_hundred_letters() -> None:
-    story = waiting().at(1, 10)
-    for n in range(10):
-        story.event("Price Dropped", live=False, **(SOFA | {"product_id": f"p{n}"})).minutes(1)
+    listed = [f"p{n}" for n in range(10)]
+    story = Story("09_price_drop", push_token="p1").at(0, 8)
+    for item in listed:
+        story.item(item, name=f"Chair {item}", price=100, stock=3)
+    for item in listed:
+        story.event("Product Added to Wishlist", product_id=item).minutes(1)
+    story.at(1, 10)
+    for item in listed:
+        story.item(item, price=50).minutes(1)
     story.at(6)
     assert story.got == ["price-dropped", "price-dropped"]
     assert "cap" in story.reasons("price-dropped")
 
 
 def test_stock_goes_first_to_the_phone_and_ends_when_it_is_gone() -> None:
-    story = waiting().at(1, 10).event("Back In Stock", live=False, left=3, **SOFA)
+    story = waiting("lamp").at(1, 10).item("lamp", stock=3)
     assert story.got == ["back-in-stock"]
     assert story.letter("back-in-stock").fields["body"] == "3 in stock."
-    story.event("Out Of Stock", live=False, product_id="sofa")
+    story.item("lamp", stock=0)
     ends = [n for n in story.notes() if isinstance(n, RunChanged) and n.change == "ended"]
     assert ends[-1].detail == "sold out again"

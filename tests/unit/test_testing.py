@@ -231,6 +231,79 @@ def test_time_is_local_to_the_customer(world: Segue) -> None:
     assert "Tue 2026-03-03 08:00:00" in far.why()
 
 
+CATALOG = """
+workspace: {name: shop}
+catalogs: {products: {}, stores: {}}
+events:
+  Price Dropped:
+    catalog: products
+    when: item.price < before.price
+    to: [Product Viewed]
+    within: 30d
+    properties: {was: before.price}
+  Gone: {catalog: products, when: missing(item.id), to: [Product Viewed], within: 30d}
+messages:
+  cheaper:
+    topic: prices
+    expires: 1d
+    when: item(entry.product_id).stock > 0
+    contents:
+      email:
+        subject: "{{ catalog.products[entry.product_id].name }}: {{ entry.was }} to {{ catalog.products[entry.product_id].price }}"
+        text: Have a look
+journeys:
+  tell:
+    enter: {on: Price Dropped}
+    key: properties.product_id
+    reenter: always
+    exit: [{on: Gone, when: properties.product_id == entry.product_id}]
+    goal: {on: Order Completed, within: 9d}
+    steps:
+      - {send: cheaper, by: email}
+      - wait: 5d
+"""
+
+
+@pytest.fixture
+def seller(tmp_path: Path) -> Path:
+    """A workspace with a catalog in a file."""
+    (tmp_path / "w.yaml").write_text(CATALOG, encoding="utf-8")
+    (tmp_path / "catalog").mkdir()
+    items = "id,name,price,stock\nsofa,Aube,1000,4\nlamp,Lune,90,0\n"
+    (tmp_path / "catalog" / "products.csv").write_text(items, encoding="utf-8")
+    return tmp_path
+
+
+def test_a_world_begins_with_the_catalog_and_tells_its_changes(seller: Path) -> None:
+    with Segue(seller) as world:
+        ana = world.customer(email="ana@example.com")
+        ben = world.customer(email="ben@example.com")
+        ana.does("Product Viewed", product_id="sofa")
+        ben.does("Product Viewed", products=[{"product_id": "lamp"}])
+        world.catalog("products", {"id": "sofa", "price": 900})
+        assert ana.messages == ["cheaper by email"]
+        assert ana.messages[0].fields["subject"] == "Aube: 1000 to 900"
+        assert ben.messages == []
+        world.catalog("products", {"id": "lamp", "price": 80})
+        assert ben.messages == []
+        assert ben.reasons("cheaper") == ["message_not_eligible"]
+        world.catalog("products", {"id": "sofa"}, gone=True)
+        assert ana.run("tell") == "exit"
+        world.catalog("products", {"id": "sofa", "price": 1, "stock": 1})
+        assert len(ana.messages) == 1
+        with pytest.raises(WrongTest, match="which item"):
+            world.catalog("products", {"price": 3})
+
+
+def test_who_looked_too_long_ago_is_not_told(seller: Path) -> None:
+    with Segue(seller) as world:
+        ana = world.customer(email="ana@example.com")
+        ana.does("Product Viewed", product_id="sofa")
+        world.waits("30d")
+        world.catalog("products", {"id": "sofa", "price": 900})
+        assert ana.messages == []
+
+
 def test_what_a_provider_reports_counts(ana: Customer) -> None:
     ana.does("Signed Up")
     ana.reports("bounced", "hello")

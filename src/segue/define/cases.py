@@ -24,6 +24,7 @@ from segue.define.limits import STEPS_MAX
 from segue.define.model import Authored
 from segue.define.words import Days, Minute, Name, Span, Text
 from segue.kernel import plan
+from segue.kernel.shelves import PRODUCTS
 from segue.kernel.trace import REASONS
 
 NOTHING = "nothing"
@@ -121,6 +122,14 @@ class WorksForm(Authored, frozen=True, kw_only=True):
     works: Name
 
 
+class ItemBecomesForm(Authored, frozen=True, kw_only=True):
+    """An item of a catalog changes: what is not named of it stays; or it is there no more."""
+
+    catalog: dict[str, object]
+    of: Name | None = None
+    gone: bool = False
+
+
 class ExpectForm(Authored, frozen=True, kw_only=True):
     """What must be so by now."""
 
@@ -157,6 +166,7 @@ CaseStep: TypeAlias = (
     | CallsForm
     | FailsForm
     | WorksForm
+    | ItemBecomesForm
     | ExpectsForm
 )
 
@@ -185,6 +195,7 @@ class Known(msgspec.Struct, frozen=True):
     segments: Sequence[str]
     placements: Sequence[str]
     zones: frozenset[str] | None
+    catalogs: Sequence[str]
     whole: bool
     """Whether every definition could be read, so that what is not there does not exist."""
 
@@ -228,6 +239,12 @@ def _step(step: CaseStep, known: Known, sink: Sink) -> None:
             _channel(channel.text, channel.place, sink)
         case CallsForm(calls=journey):
             _named(journey, known.journeys, "SEG-E402", "journey", sink)
+        case ItemBecomesForm(catalog=fields, of=of):
+            if not isinstance(fields.get("id"), str | int) or isinstance(fields["id"], bool):
+                place = step.at_key("catalog")
+                sink.report("SEG-E202", place, "which item? its `id` is missing here")
+            if of is not None and of.text != PRODUCTS:
+                _named(of, known.catalogs, "SEG-E418", "catalog", sink)
         case ExpectsForm(expect=expected):
             _expected(expected, known, sink)
         case _:
@@ -304,5 +321,6 @@ def known_of(
             if isinstance(node, plan.Show)
         ],
         zones=None if zones is None else frozenset(zones),
+        catalogs=list(names["catalogs"]),
         whole=whole,
     )

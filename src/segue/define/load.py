@@ -27,6 +27,8 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     """The texts that diagnostics point into, by file."""
     cases: dict[str, CaseForm] = {}
     """The tests written beside the definitions, by name."""
+    folder: str = ""
+    """Where it was read; empty for one that was made in Python."""
     dropped: int = 0
     """Diagnostics beyond the limit, which were only counted."""
 
@@ -59,7 +61,8 @@ def load(
     written = gather(files.documents(), sink)
     written.file = files.beside
     written.parts = files.parts()
-    return finish(written, sink, files.sources, zones=zones, content=content, history=history)
+    found = finish(written, sink, files.sources, zones=zones, content=content, history=history)
+    return msgspec.structs.replace(found, folder=str(folder))
 
 
 def finish(

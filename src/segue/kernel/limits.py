@@ -69,3 +69,6 @@ REMEMBERED_MAX = 1_024
 
 RANKINGS_KEPT_MAX = 256
 """Rankings that a catalog keeps worked out; beyond, all are worked out anew: time only."""
+
+FRESH_ITEMS_MAX = 1_000
+"""Changed items that a catalog keeps beside the others; beyond, all are copied: time only."""

@@ -33,7 +33,7 @@ from segue.kernel.plan import Workspace
 from segue.kernel.profile import Profile, create
 from segue.kernel.scene import Scene
 from segue.kernel.session import SESSION_FIELDS
-from segue.kernel.shelves import AskItem, LinkedRanking, Ranking
+from segue.kernel.shelves import Judge, LinkedRanking, Place, Ranking
 from segue.kernel.values import NEVER, Instant, ProfileId, Record, Value, equal, number
 
 __all__ = [
@@ -134,18 +134,17 @@ class Linker:
         """Let expressions name these rankings; the first of a name is the one that counts."""
         for each in rankings:
             if each.name not in self._rankings:
-                group, by, when = map(self._of_item, (each.group, each.by, each.when))
-                self._rankings[each.name] = LinkedRanking(each, digest(each), group, by, when)
+                self._rankings[each.name] = LinkedRanking(each, digest(each), self._judge(each))
 
-    def _of_item(self, expression: ex.Expression) -> AskItem:
-        ask = self.compile(expression).ask
+    def _judge(self, ranking: Ranking) -> Judge:
+        when, by, group = map(self.compile, (ranking.when, ranking.by, ranking.group))
 
-        def ask_item(item: Record) -> Value:
+        def judge(item: Record) -> Place:
             scene = Scene(_NOBODY, Instant(0), UTC)
             scene.item = item
-            return ask(scene)
+            return Place(when.ask(scene), by.ask(scene), group.ask(scene))
 
-        return ask_item
+        return judge
 
     def compile(self, expression: ex.Expression) -> Condition:
         """Make a closure of an expression."""

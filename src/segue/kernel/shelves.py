@@ -11,13 +11,13 @@ Rule 4: what a ranking asks, it asks of the item alone: no profile, no time, no 
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
 from segue.kernel.expression import TRUE, Expression, Literal
 from segue.kernel.functions import spelled
-from segue.kernel.limits import RANKINGS_KEPT_MAX
+from segue.kernel.limits import FRESH_ITEMS_MAX, RANKINGS_KEPT_MAX
 from segue.kernel.values import Instant, Record, Value, number
 
 PRODUCTS = "products"
@@ -64,52 +64,90 @@ class ItemChange(msgspec.Struct, frozen=True, kw_only=True):
     number: int
 
 
-AskItem: TypeAlias = Callable[[Record], Value]
-"""A compiled expression that sees an item."""
+class Place(NamedTuple):
+    """What a ranking finds out about one item."""
+
+    holds: Value
+    worth: Value
+    group: Value
+
+
+Judge: TypeAlias = Callable[[Record], Place]
+"""The compiled expressions of a ranking, asked of an item."""
 
 
 class LinkedRanking:
     """A ranking with its closures."""
 
-    __slots__ = ("by", "group", "key", "ranking", "when")
+    __slots__ = ("judge", "key", "ranking")
 
-    def __init__(
-        self, ranking: Ranking, key: str, group: AskItem, by: AskItem, when: AskItem
-    ) -> None:
+    def __init__(self, ranking: Ranking, key: str, judge: Judge) -> None:
         self.ranking = ranking
         self.key = key
         """Named by its content, so that two programs share what they ask alike."""
-        self.group = group
-        self.by = by
-        self.when = when
+        self.judge = judge
 
     def places(self, item: Record) -> tuple[float, tuple[str, ...]]:
         """By how much an item counts, and in which groups; in none if it is not ranked."""
-        if not item or self.when(item) is not True:
+        if not item:
             return 0.0, ()
-        worth = number(self.by(item))
-        if worth is None:
+        found = self.judge(item)
+        worth = number(found.worth)
+        if found.holds is not True or worth is None:
             return 0.0, ()
-        group = self.group(item)
-        groups = group if isinstance(group, list | tuple) else (group,)
-        names = {name for name in map(spelled, groups) if name is not None}
-        return float(worth), tuple(sorted(names))
+        if isinstance(found.group, list | tuple):
+            names = {name for name in map(spelled, found.group) if name is not None}
+            return float(worth), tuple(sorted(names))
+        name = spelled(found.group)
+        return float(worth), () if name is None else (name,)
 
 
 _Order: TypeAlias = dict[str, list[tuple[float, str]]]
 """By group: the items' numbers with the sign turned, and their ids, sorted."""
 
-_NOTHING: Mapping[str, Record] = {}
+
+class Shelf:
+    """The items of one catalog: many that stay, and beside them the few that changed lately."""
+
+    __slots__ = ("_fresh", "_kept")
+
+    def __init__(self, kept: Mapping[str, Record], fresh: Mapping[str, Record]) -> None:
+        self._kept = kept
+        self._fresh = fresh
+        """What changed since; an empty record for what is there no more."""
+
+    def get(self, item: str) -> Record:
+        """One item; empty if it is not there."""
+        found = self._fresh.get(item)
+        return self._kept.get(item, _NO_ITEM) if found is None else found
+
+    def items(self) -> Mapping[str, Record]:
+        """All of them, by id."""
+        if not self._fresh:
+            return self._kept
+        both = {**self._kept, **self._fresh}
+        return {name: fields for name, fields in both.items() if fields}
+
+    def changed(self, fresh: Mapping[str, Record]) -> "Shelf":
+        """The next one. Only now and then are all items copied."""
+        both = {**self._fresh, **fresh}
+        if len(both) <= FRESH_ITEMS_MAX:
+            return Shelf(self._kept, both)
+        return Shelf(Shelf(self._kept, both).items(), {})
+
+
+_NO_ITEM: Record = {}
+_EMPTY_SHELF = Shelf({}, {})
 
 
 class Catalog:
     """The items of all catalogs at one instant."""
 
-    __slots__ = ("_items", "_orders")
+    __slots__ = ("_orders", "_shelves")
 
     def __init__(self, items: Mapping[str, Mapping[str, Record]] | None = None) -> None:
-        self._items: dict[str, Mapping[str, Record]] = {
-            catalog: {id_: _named(id_, fields) for id_, fields in found.items()}
+        self._shelves = {
+            catalog: Shelf({id_: _named(id_, fields) for id_, fields in found.items()}, {})
             for catalog, found in (items or {}).items()
         }
         self._orders: dict[str, tuple[LinkedRanking, _Order]] = {}
@@ -117,44 +155,43 @@ class Catalog:
 
     def item(self, catalog: str, item: str) -> Record:
         """One item with its id; empty if it is not there. Nobody may change it."""
-        return self._items.get(catalog, _NOTHING).get(item) or {}
+        return self._shelves.get(catalog, _EMPTY_SHELF).get(item)
 
     def names(self) -> tuple[str, ...]:
         """The catalogs in which there is an item."""
-        return tuple(sorted(name for name, found in self._items.items() if found))
+        return tuple(sorted(name for name, shelf in self._shelves.items() if shelf.items()))
 
     def ids(self, catalog: str) -> tuple[str, ...]:
         """The ids of a catalog's items, sorted."""
-        return tuple(sorted(self._items.get(catalog, _NOTHING)))
+        return tuple(sorted(self._shelves.get(catalog, _EMPTY_SHELF).items()))
 
     def ranked(self, linked: LinkedRanking, group: str) -> list[Value]:
         """The ids of the best items of a group, the best first."""
         known = self._orders.get(linked.key)
         if known is None:
-            items = self._items.get(linked.ranking.catalog, _NOTHING)
+            shelf = self._shelves.get(linked.ranking.catalog, _EMPTY_SHELF)
             if len(self._orders) >= RANKINGS_KEPT_MAX:
                 self._orders.clear()
-            known = self._orders[linked.key] = linked, _sorted(linked, items.values())
+            known = self._orders[linked.key] = linked, _sorted(linked, shelf.items().values())
         return [id_ for _, id_ in known[1].get(group, ())[: linked.ranking.most]]
 
     def changed(self, changes: Iterable[ItemChange]) -> "Catalog":
         """The catalog after these changes; this one stays as it is."""
         found = Catalog()
-        found._items = dict(self._items)
+        found._shelves = dict(self._shelves)
         found._orders = dict(self._orders)
         fresh: dict[str, dict[str, Record]] = {}
         for change in changes:
-            items = fresh.get(change.catalog)
-            if items is None:
-                items = fresh[change.catalog] = dict(self._items.get(change.catalog, _NOTHING))
-                found._items[change.catalog] = items
-            old = items.pop(change.id, {})
-            new: Record = {}
-            if change.after is not None:
-                new = items[change.id] = _named(change.id, change.after)
+            shelf = self._shelves.get(change.catalog, _EMPTY_SHELF)
+            items = fresh.setdefault(change.catalog, {})
+            old = items.get(change.id)
+            old = shelf.get(change.id) if old is None else old
+            new = items[change.id] = {} if change.after is None else _named(change.id, change.after)
             for key, (linked, order) in found._orders.items():
                 if linked.ranking.catalog == change.catalog:
                     found._orders[key] = linked, _moved(linked, order, old, new)
+        for catalog, items in fresh.items():
+            found._shelves[catalog] = self._shelves.get(catalog, _EMPTY_SHELF).changed(items)
         return found
 
 

@@ -14,6 +14,7 @@ from segue.define import cases
 from segue.define.diagnostics import Place
 from segue.define.words import WEEKDAYS
 from segue.errors import WrongTest
+from segue.kernel.shelves import PRODUCTS
 from segue.kernel.values import Instant, Record
 from segue.testing.customer import NOTHING, Customer
 from segue.testing.world import STARTS, Segue
@@ -118,6 +119,8 @@ class _Lived:
                 self.world.fails(channel.text)
             case cases.WorksForm(works=channel):
                 self.world.works(channel.text)
+            case cases.ItemBecomesForm(catalog=fields, of=of, gone=gone):
+                self.world.catalog(of.text if of else PRODUCTS, _record(fields), gone=gone)
             case cases.ExpectsForm(expect=expected):
                 self.expect(who, expected)
             case _:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal as OneOf, Self
 
-from segue import define, wiring
+from segue import catalogs, define, wiring
 from segue.define.words import WEEKDAYS, minute, span_ms
 from segue.errors import WorkspaceWrong, WrongTest
 from segue.hosts.arrivals import Answer, Arrival
@@ -23,6 +23,7 @@ from segue.hosts.verdicts import channel_of
 from segue.hosts.zones import Zones
 from segue.kernel import calendar, chance, identity, plan
 from segue.kernel.effects import Effect
+from segue.kernel.functions import spelled
 from segue.kernel.inputs import Consented
 from segue.kernel.policies import in_holdout
 from segue.kernel.profile import create
@@ -84,6 +85,8 @@ class Segue:
             now=_instant(starts, self.zone),
         )
         self.engine.publish(self.loaded.hash, wiring.encoded(self.loaded))
+        if self.loaded.folder:
+            self._stock(self.loaded.folder)
         self._customers = 0
         self._deeds = 0
 
@@ -223,6 +226,27 @@ class Segue:
     def works(self, channel: str) -> None:
         """It works again."""
         self.providers.failing.discard(channel)
+
+    # ── what is sold ────────────────────────────────────────────────────────────────
+
+    def catalog(self, catalog: str, item: Mapping[str, Value], *, gone: bool = False) -> None:
+        """An item becomes so, and everyone concerned is told; what is not named of it stays.
+
+        `item` has an `id`. With `gone` it is there no more. Raises `WrongTest`.
+        """
+        name = spelled(item.get("id"))
+        if not name:
+            raise WrongTest("which item? its `id` is missing", "write it like id: sofa")
+        known = self.store.item(catalog, name)
+        self.deed()
+        fields = None if gone else {**(known.fields if known else {}), **item}
+        self.engine.put_items([(catalog, name, fields)], self.now)
+
+    def _stock(self, folder: str) -> None:
+        """Put the items of the workspace's own files into its catalogs."""
+        for changes in catalogs.items_of(Path(folder)):
+            self.store.put_items(changes, self.now)
+        self.engine.tell()
 
     # ── what customers use ──────────────────────────────────────────────────────────
 

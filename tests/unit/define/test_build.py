@@ -44,6 +44,8 @@ from segue.define.build import (
     way,
 )
 from segue.kernel import plan
+from segue.kernel.shelves import EVERYTHING as EVERYTHING_RANKED
+from segue.kernel.values import DAY
 
 EVERYTHING = Path(__file__).parents[2] / "golden" / "define" / "everything"
 
@@ -64,6 +66,29 @@ def _in_python() -> build.Workspace:
         when="traits.x == 1",
         properties={"x": "properties.x"},
     )
+    shop.event(
+        "Session Started",
+        at="session started",
+        when='item("a").x == 1',
+        properties={"x": "properties.x"},
+    )
+    shop.event("Session Ended", at="session ended", when="session.views >= 2")
+    shop.event("Any Segment", at="segment left")
+    shop.event("Regular", segment="regulars")
+    orders = {"orders": 'count("Order Completed")'}
+    shop.event("Lost", segment="regulars", change="left", properties=orders)
+    shop.event(
+        "Cheaper",
+        catalog="products",
+        to=["A", "B"],
+        within="30d",
+        when="item.price < before.price",
+        properties={"was": "before.price"},
+    )
+    best = {"by": "item.sold", "group": "item.category", "when": "item.stock > 0", "most": 6}
+    rankings = {"best": best, "newest": {"by": "item.added"}}
+    shop.catalog("products", title="Wares", rankings=rankings)
+    shop.catalog("stores", title="Stores")
     shop.model(
         "intent",
         target="intent",
@@ -216,6 +241,27 @@ def test_short_forms_are_spelled_out(written: define.Loaded) -> None:
     quiet = written.plan.policies[1]
     assert isinstance(quiet, plan.QuietHours)
     assert (quiet.start, quiet.end, quiet.weekdays) == (22 * 60, 0, (1, 6, 7))
+
+
+def test_an_event_says_by_its_keyword_when_it_happens(written: define.Loaded) -> None:
+    assert written.plan is not None
+    found = {one.name: one for one in written.plan.derived}
+    moments = {name: (one.moment, one.segment, one.catalog) for name, one in found.items()}
+    assert moments == {
+        "Quiet": ("event", "", ""),
+        "Session Started": ("session_started", "", ""),
+        "Session Ended": ("session_ended", "", ""),
+        "Any Segment": ("segment_left", "", ""),
+        "Regular": ("segment_entered", "regulars", ""),
+        "Lost": ("segment_left", "regulars", ""),
+        "Cheaper": ("item_changed", "", "products"),
+    }
+    assert (found["Cheaper"].on, found["Cheaper"].within_ms) == (("A", "B"), 30 * DAY)
+    products, stores = written.plan.catalogs
+    assert (products.title, stores.rankings) == ("Wares", ())
+    best, newest = products.rankings
+    assert (best.name, best.catalog, best.most) == ("best", "products", 6)
+    assert (newest.most, newest.group) == (10, EVERYTHING_RANKED)
 
 
 def test_a_fault_in_python_is_shown_at_its_line() -> None:

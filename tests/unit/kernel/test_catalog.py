@@ -14,6 +14,7 @@ from segue.kernel.expression import (
     Ranked,
 )
 from segue.kernel.inputs import Event
+from segue.kernel.limits import FRESH_ITEMS_MAX
 from segue.kernel.predicate import Linker
 from segue.kernel.shelves import CatalogPlan, LinkedRanking, Ranking
 from segue.kernel.values import DAY, Millis, ProfileId, Record
@@ -101,6 +102,21 @@ def test_a_change_leaves_the_catalog_before_it_as_it_was() -> None:
     assert after.item("products", "sofa")["price"] == 700
     assert after.item("products", "lamp") and not gone.item("products", "lamp")
     assert EMPTY.names() == ()
+
+
+def test_many_changes_one_by_one_are_what_they_come_to_together() -> None:
+    changes = [put(f"i{n}", price=n) for n in range(FRESH_ITEMS_MAX + 50)]
+    changes += [change({"price": 3}, None, item="i3"), put("i4", price=-4)]
+    shop = EMPTY
+    for one in changes:
+        shop = shop.changed([one])
+    together = EMPTY.changed(changes)
+    assert shop.ids("products") == together.ids("products")
+    assert "i3" not in shop.ids("products")
+    for name in ("i3", "i4", "i5", f"i{FRESH_ITEMS_MAX + 49}"):
+        assert shop.item("products", name) == together.item("products", name)
+    assert shop.item("products", "i4")["price"] == -4
+    assert together.changed([change({}, None, item="i0")]).item("products", "i0") == {}
 
 
 # ── rankings ────────────────────────────────────────────────────────────────────────
