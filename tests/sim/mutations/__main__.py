@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -73,9 +73,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(chosen.processes) as pool:
         base = Path(name)
         prepare(base)
-        for mutation, how, wrong in pool.map(
-            lambda m: hunt(m, base, chosen.worlds, chosen.first), wanted
-        ):
+        hunts = [pool.submit(hunt, one, base, chosen.worlds, chosen.first) for one in wanted]
+        for done in as_completed(hunts):
+            mutation, how, wrong = done.result()
             caught += bool(how)
             print(f"{how or wrong or 'LIVED':<24} {mutation.name}", flush=True)
     print(f"{caught} of {len(wanted)} planted bugs caught")
