@@ -7,9 +7,10 @@ Rule 2: missing values, comparisons and windows as `docs/concepts/semantics.md` 
 Rule 3: what this reader does not know raises, so that no world is passed unread.
 """
 
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from math import fsum
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -164,15 +165,15 @@ def _compared(op: str, left: Value, right: Value) -> bool:
             pass
     numbers = _sort(left) == _sort(right) == "number"
     texts = isinstance(left, str) and isinstance(right, str)
-    if not numbers and not texts:
-        return False
-    ways: dict[str, Callable[[object, object], bool]] = {
-        "<": lambda a, b: a < b,  # type: ignore[operator]
-        "<=": lambda a, b: a <= b,  # type: ignore[operator]
-        ">": lambda a, b: a > b,  # type: ignore[operator]
-        ">=": lambda a, b: a >= b,  # type: ignore[operator]
-    }
-    return ways[op](left, right)
+    return _ORDER[op](left, right) if numbers or texts else False
+
+
+_ORDER: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 
 
 def _combined(op: str, left: Value, right: Value) -> Value:
@@ -259,8 +260,6 @@ def _aggregate(one: ex.Aggregate, life: "Life", now: int) -> Value:
 
 
 def _canonical(value: Value) -> bytes:
-    import msgspec
-
     return msgspec.json.encode(value, order="sorted")
 
 
