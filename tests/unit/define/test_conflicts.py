@@ -9,6 +9,7 @@ from segue.define.limits import WITNESS_PAIRS_MAX
 
 WORKSPACE = """
 workspace: {{name: shop}}
+events: {events}
 segments:
   fans: {fans}
 messages:
@@ -40,6 +41,7 @@ journeys:
 """
 
 USUAL = {
+    "events": "{}",
     "fans": "traits.plan == 'pro'",
     "when_one": "true",
     "when_two": "true",
@@ -72,6 +74,24 @@ def test_a_customer_who_does_both_holds_both(tmp_path: Path) -> None:
     assert "Product Added" in witness[1] + witness[2]
     assert witness[3].startswith("now ")
     assert witness[3].endswith("are alive")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        "{at: session started}",
+        "{at: session ended, when: session.views >= 2}",
+        "{at: segment entered}",
+        "{segment: fans, change: left}",
+        "{on: Page Viewed, silence: 5m, unless: [Product Viewed]}",
+        "{catalog: products, to: [Product Viewed], within: 1d, when: item.price < before.price}",
+    ],
+)
+def test_a_witness_is_found_behind_every_event_that_segue_makes(tmp_path: Path, event: str) -> None:
+    entry = "{on: It Happened}"
+    codes, witness = check(tmp_path, events=f"{{It Happened: {event}}}", enter_two=entry)
+    assert codes == ["SEG-E607"]
+    assert witness[-1].endswith("are alive")
 
 
 @pytest.mark.parametrize(
@@ -218,15 +238,10 @@ def test_where_a_step_leads_in_circles_the_way_to_an_incentive_is_still_found(
 
 
 def test_a_derived_event_is_brought_about(tmp_path: Path) -> None:
-    text = WORKSPACE.format(**{**USUAL, "enter_two": "{on: [Left, Now]}"})
-    text += """
-events:
-  Left: {on: Product Added, silence: 30m, when: session.views >= 1 or traits.x == 1}
-  Now: {on: Product Removed, when: traits.y == 1}
-"""
-    (tmp_path / "w.yaml").write_text(text, encoding="utf-8")
-    (found,) = define.load(tmp_path).errors
-    assert found.code == "SEG-E607"
+    left = "Left: {on: Product Added, silence: 30m, when: session.views >= 1 or traits.x == 1}"
+    now = "Now: {on: Product Removed, when: traits.y == 1}"
+    codes, _ = check(tmp_path, events=f"{{{left}, {now}}}", enter_two="{on: [Left, Now]}")
+    assert codes == ["SEG-E607"]
 
 
 def test_a_segment_in_a_schedule_and_a_pattern_in_a_message_are_read(tmp_path: Path) -> None:
