@@ -18,7 +18,7 @@ import msgspec
 from segue.connectors.items import ItemFile, ItemRow, catalog_of
 from segue.connectors.limits import ITEMS_AT_ONCE_MAX
 from segue.errors import CatalogMisnamed
-from segue.kernel.values import Record
+from segue.kernel.values import Instant, Record
 from segue.stores.ports import ItemLine, Store
 
 FOLDER = "catalog"
@@ -126,6 +126,23 @@ def items_of(
             yield [(catalog, row.id, row.fields) for row in rows]
         for one in source.report.rejections:
             refused(path, one.line, one.reason)
+
+
+def history(folder: Path, store: Store | None) -> Iterator[ItemLine]:
+    """How catalogs came to be, for a run in virtual time: as the store tells, if it has any items,
+    else a workspace's files as if they had always been so.
+    """
+    if store is not None and store.item_number():
+        after = 0
+        while lines := store.item_log(after, ITEMS_AT_ONCE_MAX):
+            yield from lines
+            after = lines[-1].number
+        return
+    number = 0
+    for changes in items_of(folder):
+        for catalog, name, fields in changes:
+            number += 1
+            yield ItemLine(number, Instant(0), catalog, name, None, fields)
 
 
 def import_changed(store: Store, put: Put, folder: Path) -> list[tuple[Outcome, ItemFile]]:

@@ -11,7 +11,7 @@ from typing import TextIO
 import click
 import msgspec
 
-from segue import wiring
+from segue import catalogs, wiring
 from segue.cli import asking
 from segue.cli.progress import RunBar, check_outputs, print_table, remark, tell, write_out
 from segue.cli.spans import SPAN
@@ -23,7 +23,7 @@ from segue.kernel.values import Instant, Millis
 from segue.sim import html, report_tables
 from segue.sim.backtest import Backtest, Candidate, Order, backtest as run, note_sources
 from segue.sim.backtest_shards import Entry, of_files, of_store
-from segue.stores.ports import Store
+from segue.stores.ports import ItemLine, Store
 
 
 class Moment(click.ParamType[Instant]):
@@ -163,7 +163,8 @@ def backtest(
             coupons=_codes(opened),
         )
         entries = of_files(sources) if opened is None or sources else of_store(opened)
-        answer = _run(order, entries, sources, workers, quiet=quiet)
+        items = catalogs.history(folder, None if sources else opened)
+        answer = _run(order, entries, sources, workers, items, quiet=quiet)
     if page:
         write_out(page, html.page(answer))
     if as_json:
@@ -178,6 +179,7 @@ def _run(
     entries: Iterator[Entry],
     sources: list[Source],
     workers: int | None,
+    items: Iterator[ItemLine],
     *,
     quiet: bool,
 ) -> Backtest:
@@ -191,6 +193,7 @@ def _run(
             messenger=wiring.rehearsal,
             workers=workers or os.cpu_count() or 1,
             progress=bar.move,
+            items=items,
         )
     seconds = time.perf_counter() - started
     fed = len(order.programs) * (answer.report.events + answer.report.before)

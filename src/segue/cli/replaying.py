@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from segue import wiring
+from segue import catalogs, wiring
 from segue.cli.progress import RunBar, remark, tell
 from segue.cli.spans import SPAN
 from segue.cli.workspace import checked
@@ -97,6 +97,7 @@ def replay(
             workers=os.cpu_count() or 1,
             progress=bar.move,
             store=store,
+            items=catalogs.history(folder, None),
         )
     seconds = time.perf_counter() - started
     told = note_sources(answer, [source]).report

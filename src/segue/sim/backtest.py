@@ -19,7 +19,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import ExitStack
 from ctypes import c_int64
-from operator import itemgetter
+from functools import partial
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ from segue.hosts.quick import QuickStore
 from segue.hosts.zones import Zones
 from segue.kernel.plan import Plan
 from segue.kernel.program import Patterns
-from segue.kernel.values import DAY, HOUR, MINUTE, NEVER, SECOND, Instant, Millis, later
+from segue.kernel.values import DAY, HOUR, MINUTE, NEVER, SECOND, Instant, Millis, Record, later
 from segue.sim import report as reports
 from segue.sim.backtest_compare import Comparison, differ
 from segue.sim.backtest_shards import Cutter, Entry, Shard
@@ -42,10 +44,13 @@ from segue.sim.exports import Export, gather
 from segue.sim.limits import BUCKETS_IN_ALL_MAX, BUCKETS_MAX, REFUSALS_KEPT_MAX
 from segue.sim.replay import Course, Pages, drive
 from segue.sim.report import Aside, Report
-from segue.stores.ports import Store
+from segue.stores.ports import ItemLine, Store
 
 _WARMING = "history-before-"
 """Before a program's name: the same with no journey live, while history is caught up with."""
+
+_ITEMS = "items"
+"""The file of the folder in which workers find the changes of catalogs."""
 
 _LOOK_S = 0.2
 """How often the progress of workers is looked at."""
@@ -128,11 +133,13 @@ def backtest(
     progress: Callable[[Progress], None] = lambda _: None,
     shards: int | None = None,
     store: Store | None = None,
+    items: Iterable[ItemLine] = (),
 ) -> Backtest:
     """Run a log through one program, or through two and compare them.
 
     With several workers `patterns` and `messenger` must be functions of a module, for they are
     named to other processes. `store` keeps what a run of one program came to, in one shard.
+    `items` are the changes of catalogs, in order of time; every shard has them all.
     Raises what reading the log raises.
     """
     assert store is None or len(order.programs) == 1, "a store holds one world"
@@ -145,6 +152,7 @@ def backtest(
                 cutter.add(one)
             progress(Progress("sorting", 0, 0))
             tasks = _tasks(order, cutter, cutter.cut(), folder)
+            (folder / _ITEMS).write_bytes(msgspec.msgpack.encode(list(items)))
         state = Progress("answering", 0, cutter.entries * len(order.programs))
         progress(state)
         hand = _Hand(patterns, messenger, store)
@@ -262,9 +270,10 @@ class _Hand:
             publish_at = Instant(max(0, order.from_at - order.warm_up))
             begins.append((order.from_at, lambda: tally.begin(engine.store)))
             begins.append((publish_at, lambda: _publish(engine, candidate)))
-            begins.sort(key=itemgetter(0))  # of one instant: first counting begins, then it runs
         else:
             engine.publish(candidate.name, candidate.plan)
+        begins += _puts(engine, Path(task.folder), task.until)
+        begins.sort(key=itemgetter(0))  # of one instant: first counting begins, then it runs
         drive(
             engine,
             task.shard,
@@ -287,6 +296,22 @@ class _Hand:
             for one in course.refusals[:REFUSALS_KEPT_MAX]
         ]
         return tally, list(tally.customers(engine.store))
+
+
+def _puts(
+    engine: Engine, folder: Path, until: Instant
+) -> Iterator[tuple[Instant, Callable[[], None]]]:
+    """What puts the items of each instant into the catalog, at that instant."""
+    lines = msgspec.msgpack.decode((folder / _ITEMS).read_bytes(), type=list[ItemLine])
+    for at, together in groupby(lines, key=attrgetter("at")):
+        if at > until:
+            return
+        changes = [(one.catalog, one.id, one.fields) for one in together]
+        yield at, partial(_put, engine, changes, at)
+
+
+def _put(engine: Engine, changes: list[tuple[str, str, Record | None]], at: Instant) -> None:
+    engine.put_items(changes, at)
 
 
 def _publish(engine: Engine, candidate: Candidate) -> None:
