@@ -26,7 +26,7 @@ from segue.sim.plans_conditions import (
     ZONES,
     literal,
 )
-from segue.sim.plans_events import MOMENTS, derived
+from segue.sim.plans_events import MARKED, MOMENTS, derived
 from segue.sim.plans_journeys import Journeys
 
 INCENTIVES = ("Incentive Offered", "Incentive Redeemed", "Incentive Expired")
@@ -151,7 +151,7 @@ class Programs(Journeys):
             made.append(plan.Segment(name=f"s{n}", when=self.condition()))
             self.segments.append(f"s{n}")
         if self.listens:
-            heard = ex.Aggregate("count", ex.Stream((*MOMENTS, *INCENTIVES)), Millis(HOUR))
+            heard = ex.Aggregate("count", ex.Stream((*MOMENTS, *INCENTIVES, MARKED)), Millis(HOUR))
             made.append(plan.Segment(name="heard", when=ex.Compare(">=", heard, literal(2))))
         return tuple(made)
 

@@ -18,6 +18,9 @@ MOMENTS: Mapping[str, plan.Moment] = {
 }
 """Events that a program which listens to its own defines, and when they happen."""
 
+MARKED = "Marked"
+"""What happens when a certain segment is entered, or left."""
+
 
 def derived(
     chance: Random, more: Random, seldom: Callable[[], ex.Expression], segments: Sequence[str]
@@ -54,11 +57,13 @@ def _at_moment(chance: Random, name: str, moment: plan.Moment) -> plan.Derived:
 
 
 def _of_segment(chance: Random, segment: str) -> plan.Derived:
-    """One of a single segment, under a name that journeys emit too."""
+    """One of a single segment. No segment counts it: one that fed itself would come and go for
+    ever, at each end of its window.
+    """
     moments: tuple[plan.Moment, ...] = ("segment_entered", "segment_left")
     product = ex.Literal(chance.choice(PRODUCTS))
     return plan.Derived(
-        name="Nudged",
+        name=MARKED,
         moment=chance.choice(moments),
         segment=segment,
         properties={"product_id": product},

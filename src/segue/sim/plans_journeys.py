@@ -19,6 +19,7 @@ from segue.sim.plans_conditions import (
     Conditions,
     literal,
 )
+from segue.sim.plans_events import MARKED
 
 
 class Journeys(Conditions):
@@ -46,7 +47,9 @@ class Journeys(Conditions):
         if roll < 0.62:
             own = ("Session Ended", "Segment Entered") if self.listens else EVENTS[:2]
             if self.listens and self.more.random() < 0.3:
-                own = ("Incentive Expired", "Incentive Redeemed")
+                own = self.more.choice(
+                    (("Incentive Expired", "Incentive Redeemed"), (MARKED, MARKED))
+                )
             name = chance.choices(
                 (*EVENTS[:3], "Help Read", "Cart Abandoned", *own), (5, 3, 1, 1, 2, 1, 1)
             )[0]

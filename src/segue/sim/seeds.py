@@ -136,6 +136,7 @@ class _Writer:
             self._publish(programs, plans, self.start + self.more.randrange(DAY))
         self._travel()
         self._collide(end)
+        self._forbid()
         self._fill(end)
         self._faults(end)
         for _ in range(3):
@@ -374,6 +375,27 @@ class _Writer:
                 "Profile Aliased", at, user, "", kind="alias", properties={"previousId": other}
             )
             self._say(at, alias)
+
+    def _forbid(self) -> None:
+        """Consent is withdrawn, and given again, while messages are under way."""
+        more = self.more
+        says = [line.at for line in self.lines if isinstance(line, Say)]
+        for _ in range(more.choice((0, 2, 4)) if says else 0):
+            at = more.choice(says) + more.choice((1, MINUTE, 4 * MINUTE, 30 * MINUTE))
+            channel = more.choice(("email", "sms", "push", "webhook", "*"))
+            topic = more.choice((*TOPICS, "*"))
+            user = f"u{more.randint(0, 3)}" if more.random() < 0.5 else ""
+            device = "" if user else f"a{more.randint(0, 3)}.0"
+            for state in more.choice((("denied", "granted"), ("denied",), ("granted",))):
+                said = Consented(
+                    channel=channel,
+                    topic=topic,
+                    state=state,  # type: ignore[arg-type]
+                    at=Instant(at),
+                    source="page",
+                )
+                self._say(at, Given(said, "", user, device))
+                at += more.choice((MINUTE, HOUR))
 
     def _fill(self, end: int) -> None:
         """Two pools of few codes; one is filled up later, with a code that it has already."""
