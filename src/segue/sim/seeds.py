@@ -390,7 +390,7 @@ class _Writer:
                 said = Consented(
                     channel=channel,
                     topic=topic,
-                    state=state,  # type: ignore[arg-type]
+                    state=state,
                     at=Instant(at),
                     source="page",
                 )
