@@ -7,7 +7,7 @@ import { leave } from "./store.js";
 
 const EVERY_MS = 1500;
 const KEPT = "lune-sees";
-const LINES_MAX = 14;
+const LINES_MAX = 20;
 const TITLES = { segments: {}, journeys: {}, messages: {} };
 
 const get = async (path) => {
@@ -86,20 +86,31 @@ function meter(profile, notes) {
       ${why && html`<p class="sees-none">${why}</p>`}</section>`;
 }
 
+const CAUSES = { woke: "Time passed", asked: "The page asked", reported: "A report came" };
+
+/** Each event with what it led to; and what time, a question or a report led to. */
 function happened(entries) {
+  const led = new Map();
+  const groups = [];
+  for (const { type, at, cause = "", notes = [], id, name, emitted } of entries) {
+    const told = notes.filter((note) => note.kind !== "scored" && note.reason !== "shown_already");
+    if (type === "event") groups.push({ at, name, id, emitted });
+    else if (cause.startsWith("event:")) led.set(cause.slice(6), told);
+    else if (told.length > 0) groups.push({ at, name: CAUSES[cause.split(":")[0]] ?? "Segue", told });
+  }
   const lines = [];
-  for (const entry of entries) {
+  for (const { at, name, id, emitted, told = led.get(id) ?? [] } of groups) {
     if (lines.length >= LINES_MAX) break;
-    if (entry.type === "event") {
-      lines.push(html`<li class="sees-event"><time>${time(entry.at)}</time><b>${entry.name}</b>${entry.emitted && html`<i>by Segue</i>`}</li>`);
-      continue;
-    }
-    for (const note of entry.notes) {
-      if (note.kind === "scored" || note.reason === "shown_already") continue;
-      lines.push(html`<li class="sees-note" data-outcome="${note.outcome ?? note.kind}">${note.text}</li>`);
-    }
+    lines.push(html`<li class="sees-event"><time>${time(at)}</time><b>${name}</b>${emitted && html`<i>by Segue</i>`}</li>`);
+    for (const note of told) lines.push(html`<li class="sees-note" data-outcome="${note.outcome ?? note.kind}">${note.text}</li>`);
   }
   return html`<section><h3>What happened, the newest first</h3><ol class="sees-log">${lines}</ol></section>`;
+}
+
+/** A step by its name in the workspace; one that has none there is called by what it does. */
+function where(step) {
+  const [last, path] = step.split(".").reverse();
+  return `at “${last.replace(/^\d+-/, "")}”${path ? `, on the path “${path}”` : ""}`;
 }
 
 function portrait(profile, entries) {
@@ -110,8 +121,8 @@ function portrait(profile, entries) {
     ${meter(profile, notes)}
     ${part("On the page", offers(profile))}
     ${part("Letters", letters(profile, notes), known ? "None yet. Put something into the cart and wait twenty seconds." : "Sign in, so that a letter has somewhere to go.")}
-    ${part("Promised", codes(profile))}
-    ${part("Journeys under way", profile.runs.map((run) => row("run", "Running", TITLES.journeys[run.journey] ?? run.journey, `at step ${run.step}`)))}
+    ${part("Codes", codes(profile))}
+    ${part("Journeys under way", profile.runs.map((run) => row("run", "Running", TITLES.journeys[run.journey] ?? run.journey, where(run.step))))}
     <section><h3>Segments</h3><ul class="sees-chips">${Object.keys(profile.segments).map((name) => html`<li title="${name}">${TITLES.segments[name] ?? name}</li>`)}</ul></section>
     ${happened(entries)}
     <p class="sees-more"><a class="link" href="/#/profile/${encodeURIComponent(profile.id)}">All of it, with every check</a> <button class="plain" type="button" data-sees="over">Start over as somebody new</button></p>`;

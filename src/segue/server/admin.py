@@ -216,7 +216,7 @@ async def messages(request: Request) -> Response:
             "messages": [
                 {
                     **msgspec.to_builtins(message),
-                    "simulated": message.simulated or message.profile in simulated,
+                    "simulated": message.profile in simulated,
                     "preview": _preview_path(site, message) if _html(message) else None,
                 }
                 for message in found

@@ -151,7 +151,8 @@ function drawReasons(decisions) {
   return lines.map((line) => {
     const fill = h("i");
     fill.style.width = `${(line.count / most) * 100}%`;
-    const words = line.outcome === "admitted" ? "Admitted" : `${line.outcome === "held" ? "Held" : "Denied"}: ${line.text}`;
+    const outcome = { admitted: "Admitted", held: "Held" }[line.outcome] ?? "Denied";
+    const words = line.text ? `${outcome}: ${line.text}` : outcome;
     return h("li", { class: TONES[line.outcome] }, h("span", { title: words }, words), h("b", {}, number(line.count)), h("div", { class: "track", "aria-hidden": "true" }, fill));
   });
 }
