@@ -256,6 +256,18 @@ PLANTED = (
         "profile.session.last_at + rules.session_ms < now",
     ),
     Mutation(
+        "how often the same came falls too late",
+        "kernel/history.py",
+        "oldest.setdefault(told, index)",
+        "oldest[told] = index",
+    ),
+    Mutation(
+        "a session that ends is over before its event is asked for",
+        "kernel/step.py",
+        "        # Conditions of the event still see the session that is over.\n",
+        "        session.end(profile)\n",
+    ),
+    Mutation(
         "an event of one segment happens at the change of any",
         "kernel/derived.py",
         'if one.derived.segment not in ("", own.get("segment", "")):',

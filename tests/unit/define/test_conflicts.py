@@ -244,6 +244,12 @@ def test_a_derived_event_is_brought_about(tmp_path: Path) -> None:
     assert codes == ["SEG-E607"]
 
 
+def test_what_only_the_catalog_can_say_is_neither_proved_nor_passed_over(tmp_path: Path) -> None:
+    codes, witness = check(tmp_path, when_two="item(entry.product_id).stock > 0")
+    assert codes == ["SEG-N802"]
+    assert witness == ()
+
+
 def test_a_segment_in_a_schedule_and_a_pattern_in_a_message_are_read(tmp_path: Path) -> None:
     codes, _ = check(
         tmp_path,
