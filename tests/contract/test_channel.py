@@ -134,7 +134,6 @@ ADAPTERS: Mapping[str, Adapter] = {
         url=("url", "/send"),
         success=(200, {}, b'{"data": {"id": 77}}'),
         name_of_success="77",
-        any_2xx_is_success=True,
     ),
     "fcm": Adapter(
         channel="push",

@@ -28,6 +28,7 @@ from segue.channels.letter import (
 )
 from segue.channels.links import Link, Links, Tracking
 from segue.channels.markup import finished
+from segue.channels.secret import Secret
 from segue.channels.template import Templates
 from segue.channels.wire import Wire
 from segue.errors import StoreUnavailable, Unrenderable
@@ -42,6 +43,9 @@ Messages = Callable[[str, str], Message | None]
 
 Engines = Callable[[str], Templates]
 """What renders a program's templates: each has parts of its own."""
+
+HUSHED_LEAST = 6
+"""Signs of a secret that is looked for; shorter ones stand in any text."""
 
 Keep = Callable[[Sequence[KeptMessage]], None]
 """`Store.keep`."""
@@ -63,13 +67,15 @@ class Courier:
         superseded: Callable[[Delivery], bool] | None = None,
         allowed: Sequence[str] | None = None,
         wire: Wire | None = None,
+        hush: Sequence[Secret] = (),
         letter_seconds: float = limits.LETTER_SECONDS_MAX,
     ) -> None:
         """`templates` gives the engine that a program's templates are rendered by.
 
         `superseded` tells of a change of an audience that a later one has taken back.
 
-        `allowed`, where given, is test mode: addresses or `@domains` that may be reached.
+        `allowed`, where given, is test mode: addresses or `@domains` that may be reached. `hush`
+        are the secrets in use: some providers repeat a key that they refuse.
         """
         self._messages = messages
         self._keep = keep
@@ -81,6 +87,7 @@ class Courier:
         self._superseded = superseded
         self._allowed = None if allowed is None else frozenset(map(str.casefold, allowed))
         self._wire = wire
+        self._hush = [each.reveal() for each in hush if len(each.reveal()) >= HUSHED_LEAST]
         self._letter_seconds = letter_seconds
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -235,9 +242,18 @@ class Courier:
             *(self._carry(out[part[0]][0], [out[at][1] for at in part]) for part in parts)
         )
         for part, found in zip(parts, told, strict=True):
-            known = [_untaken(out[part[0]][0], outcome) for outcome in found]
+            known = [self._hushed(_untaken(out[part[0]][0], outcome)) for outcome in found]
             outcomes |= dict(zip(part, known, strict=True))
         return [outcomes[at] for at in range(len(out))]
+
+    def _hushed(self, outcome: Outcome) -> Outcome:
+        """What is kept of a provider's words, without any of our secrets."""
+        detail = outcome.detail
+        for secret in self._hush:
+            detail = detail.replace(secret, "(secret)")
+        return (
+            outcome if detail == outcome.detail else msgspec.structs.replace(outcome, detail=detail)
+        )
 
     async def _carry(self, line: Line, letters: list[Letter]) -> list[Outcome]:
         """Letters that travel together, mostly one; whatever breaks, breaks for all of them."""

@@ -83,9 +83,10 @@ def build_courier(
     """
     wire = Wire()
     lines: dict[Channel, Line] = {}
+    hush: list[Secret] = []
     for channel, settings in channels.items():
         if settings.get("provider", "") != "sandbox":
-            lines[channel] = build_line(channel, settings, wire, environment)
+            lines[channel] = build_line(channel, settings, wire, environment, hush)
     return Courier(
         messages=messages,
         keep=keep,
@@ -97,6 +98,7 @@ def build_courier(
         superseded=superseded,
         allowed=allowed,
         wire=wire,
+        hush=hush,
     )
 
 
@@ -125,15 +127,16 @@ def build_line(
     settings: Settings,
     wire: Wire,
     environment: Mapping[str, str] | None = None,
+    hush: list[Secret] | None = None,
 ) -> Line:
-    """The line of one channel. Raises `ChannelMisconfigured`."""
+    """The line of one channel; its secrets are added to `hush`. Raises `ChannelMisconfigured`."""
     both = settings.get("web")
     if channel == "push" and isinstance(both, Mapping) and settings.get("provider") != "webpush":
         bare = {key: value for key, value in settings.items() if key != "web"}
         browsers = {"provider": "webpush", **cast(Settings, both)}
         return ByAddress(
-            build_line(channel, browsers, wire, environment),
-            build_line(channel, bare, wire, environment),
+            build_line(channel, browsers, wire, environment, hush),
+            build_line(channel, bare, wire, environment, hush),
         )
     name = settings.get("provider")
     if not isinstance(name, str) or name not in SETTINGS:
@@ -143,7 +146,7 @@ def build_line(
         raise ChannelMisconfigured(f"{channel}: {name} does not carry this channel")
     given = {key: value for key, value in settings.items() if key != "provider"}
     try:
-        decoded = decode(name, given, environment or {})
+        decoded = decode(name, given, environment or {}, hush)
         if isinstance(decoded, SmtpSettings):
             return SmtpLine(Smtp(decoded))
         adapter = _OVER_HTTP[name][1](decoded)
@@ -161,14 +164,20 @@ def build_line(
         raise ChannelMisconfigured(f"{channel}, {name}: {error}") from error
 
 
-def decode(provider: str, given: Settings, environment: Mapping[str, str]) -> msgspec.Struct:
-    """A provider's settings; secrets may be `env:NAME` or `file:/path`."""
+def decode(
+    provider: str,
+    given: Settings,
+    environment: Mapping[str, str],
+    hush: list[Secret] | None = None,
+) -> msgspec.Struct:
+    """A provider's settings; secrets may be `env:NAME` or `file:/path`, and are added to `hush`."""
 
     def secret(kind: type, value: object) -> object:
-        if kind is Secret and isinstance(value, str):
-            return resolve(value, environment)
-        if kind is Secret and isinstance(value, Secret):
-            return value
-        raise ValueError("expected text")
+        if kind is not Secret or not isinstance(value, str | Secret):
+            raise ValueError("expected text")
+        found = resolve(value, environment) if isinstance(value, str) else value
+        if hush is not None:
+            hush.append(found)
+        return found
 
     return msgspec.convert(given, SETTINGS[provider], strict=False, dec_hook=secret)

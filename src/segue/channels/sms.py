@@ -103,6 +103,10 @@ class HttpSmsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     resends_safely: bool = False
 
 
+_PAGE = re.compile(rb"\s*<(?:!doctype|html)\b", re.IGNORECASE)
+"""A proxy's or a login's page; a provider's own answer may be any text, XML too."""
+
+
 class HttpSms:
     """Speaks to any SMS provider with a plain HTTP interface."""
 
@@ -139,6 +143,8 @@ class HttpSms:
         try:
             found: object = msgspec.json.decode(reply.body)
         except msgspec.DecodeError:
+            if _PAGE.match(reply.body):
+                raise ValueError("a page instead of an answer") from None
             return accepted(detail=reply.body[:200].decode(errors="replace"))
         for part in self.settings.reply_id.split("."):
             found = found.get(part) if isinstance(found, dict) else None  # pyright: ignore

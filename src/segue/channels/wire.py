@@ -12,6 +12,7 @@ Rule 4: where an author chooses the address (webhooks), it is resolved once, eve
 import asyncio
 import functools
 import ipaddress
+import logging
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -90,6 +91,8 @@ class Wire:
 
     def _open(self) -> httpx.AsyncClient:
         if self._client is None:
+            # It logs every address, and some addresses are secrets (Slack's, for one).
+            logging.getLogger("httpx").setLevel(logging.WARNING)
             self._client = httpx.AsyncClient(
                 timeout=self._timeout,
                 follow_redirects=False,
