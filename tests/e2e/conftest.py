@@ -74,7 +74,7 @@ def told(file: str, url: str, folder: Path, only: str = "") -> dict[str, Any]:
         cwd=SHOP.parent,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=400,
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])

@@ -72,7 +72,7 @@ function pretend({ subscription, worker }) {
 }
 
 const until = async (work) => {
-  for (const deadline = Date.now() + 12_000; Date.now() < deadline; ) {
+  for (const deadline = Date.now() + 25_000; Date.now() < deadline; ) {
     const found = await work();
     if (found) return found;
     await new Promise((resolve) => setTimeout(resolve, 50));

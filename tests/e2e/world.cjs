@@ -84,7 +84,7 @@ function tell(stories, attributes = {}, extras = {}, after = () => {}) {
         const alone = extras[name] === null;
         if (!alone) {
           opened = await visit({}, attributes[name], extras[name]);
-          opened.tab.setDefaultTimeout(8000);
+          opened.tab.setDefaultTimeout(20000);
         }
         told[name] = await stories[name](opened);
       } catch (error) {
