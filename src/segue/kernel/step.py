@@ -381,6 +381,7 @@ def _merge(turn: Turn, other: Profile) -> None:
     merge.absorb(turn, other)
     turn.scene.zone = turn.program.zone_of(turn.profile.zone)
     turn.dirty = EVERYTHING
+    _cancel_forbidden(turn)  # the stricter word of the two holds for what both have queued
     _score(turn)
 
 
@@ -400,6 +401,7 @@ def _adopt(turn: Turn, said: Adopted) -> None:
     profile.program = program.name
     journeys.carry_over(turn, said.runs)
     turn.dirty = EVERYTHING
+    _cancel_forbidden(turn)  # a default or a topic may be another one now
     _score(turn)
 
 

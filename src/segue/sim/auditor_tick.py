@@ -135,6 +135,7 @@ class Tick:
             self.trips.withdraw(run.id, None, "merged")
             self.out.notes.append(("run", run.id, "ended", "merged"))
         self.out.notes.append(("remark", "merged"))
+        self._cancel_forbidden()
         self.visits.score()
         self._settle()
 
@@ -147,6 +148,7 @@ class Tick:
         self.life.program = self.book.now
         self.life.workspace = self.book.today.workspace
         self.trips.carry_over()
+        self._cancel_forbidden()
         self.visits.score()
         self._fall_due()
         self._settle()

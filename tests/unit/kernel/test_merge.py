@@ -9,6 +9,7 @@ from segue.kernel import plan
 from segue.kernel.calendar import Zone
 from segue.kernel.effects import Withdraw
 from segue.kernel.expression import Aggregate, Compare, Literal, Path, Stream
+from segue.kernel.inputs import Adopted
 from segue.kernel.profile import Profile
 from segue.kernel.program import link
 from segue.kernel.values import Instant, Millis
@@ -232,3 +233,29 @@ def test_after_a_merge_hours_are_those_of_the_zone_that_was_seen_last() -> None:
     ana.absorbs(ben)
     assert ana.profile.zone == "Asia/Tokyo"
     assert set(ana.profile.segments) == {"late"}
+
+
+def test_what_one_has_queued_is_withdrawn_where_the_other_had_said_no() -> None:
+    under = program(journey("j", send("s", "hello")), messages=(HELLO,))
+    ana, ben = Customer(under), Customer(under, name="ben")
+    ana.does("Started")
+    ben.now = ana.now
+    ben.consents("email", "*", "denied")
+    ana.absorbs(ben)
+    assert [effect.id for effect in ana.all(Withdraw)] == ["ana/j//1:s:1"]
+    assert ana.profile.ledger[0].state == "cancelled"
+
+
+def test_what_is_queued_is_withdrawn_where_a_new_program_asks_for_consent_first() -> None:
+    under = program(journey("j", send("s", "hello")), messages=(HELLO,))
+    ana = Customer(under)
+    ana.does("Started")
+    stricter = msgspec.structs.replace(
+        under.plan,
+        workspace=msgspec.structs.replace(
+            under.plan.workspace, consent_default={"email": "denied"}
+        ),
+    )
+    ana.program = link(stricter, name="p2", patterns=search, older=(("p1", under.plan),))
+    ana.say(Adopted(history=()))
+    assert [effect.id for effect in ana.all(Withdraw)] == ["ana/j//1:s:1"]
