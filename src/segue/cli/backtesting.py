@@ -129,16 +129,13 @@ def backtest(
       segue backtest shop --against current --html report.html --differences who.jsonl
       segue backtest shop -f events.jsonl --json - | jq '.report.guardrails'
     """
-    if files and store:
-        raise click.UsageError("--file or --store, not both.")
-    if mapping and not files:
-        raise click.UsageError("--mapping says how to read a --file.")
-    if warm_up and from_at is None:
-        raise click.UsageError("--warm-up comes before --from, which is missing.")
-    if differences and not against:
-        raise click.UsageError("--differences needs --against.")
-    if from_at is not None and to_at is not None and from_at >= to_at:
-        raise click.UsageError("--from must lie before --to.")
+    _refuse(
+        ("--file or --store, not both.", files and store),
+        ("--mapping says how to read a --file.", mapping and not files),
+        ("--warm-up comes before --from, which is missing.", warm_up and from_at is None),
+        ("--differences needs --against.", differences and not against),
+        ("--from must lie before --to.", from_at and to_at is not None and from_at >= to_at),
+    )
     check_outputs(page, as_json, decisions, differences, aside)
     programs = [_candidate(folder)]
     settings = asking.settings_of(ctx, store=store)
@@ -165,6 +162,11 @@ def backtest(
         entries = of_files(sources) if opened is None or sources else of_store(opened)
         items = catalogs.history(folder, None if sources else opened)
         answer = _run(order, entries, sources, workers, items, quiet=quiet)
+    _write(answer, page, as_json)
+
+
+def _write(answer: Backtest, page: str | None, as_json: str | None) -> None:
+    """Write what was asked for, and tell the rest unless something else went to the terminal."""
     if page:
         write_out(page, html.page(answer))
     if as_json:
@@ -172,6 +174,13 @@ def backtest(
     if as_json != "-" and page != "-":
         _tell(answer)
     remark(answer.report)
+
+
+def _refuse(*wrong: tuple[str, object]) -> None:
+    """Say what is wrong with the options, the first of it."""
+    for why, found in wrong:
+        if found:
+            raise click.UsageError(why)
 
 
 def _run(

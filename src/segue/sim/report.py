@@ -90,7 +90,7 @@ class CollisionCount(msgspec.Struct, kw_only=True):
 
 
 class PoolCount(msgspec.Struct, kw_only=True):
-    """One coupon pool: codes that would have been handed out, and how long they would have lasted."""
+    """One coupon pool: codes that would have gone out, and how long they would have lasted."""
 
     handed: int = 0
     returned: int = 0
