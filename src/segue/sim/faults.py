@@ -20,6 +20,7 @@ from segue.hosts.ports import Delivery, Outcome
 from segue.kernel.chance import draw
 from segue.kernel.effects import Effect, Send
 from segue.kernel.inputs import Reported
+from segue.kernel.values import Instant
 from segue.sim.tape import Claimed, Committed, Given, Handed, Kept, Tape
 from segue.stores.ports import QueuedSend, Saved, SetAside, Settlement, Store
 
@@ -45,12 +46,13 @@ class FaultyStore:
 
     `armed` holds the faults to come, each for one commit: `before` (the process dies and nothing
     was saved), `after` (it dies and all was), `error` (the disk fails), `stale` (another process
-    was first).
+    was first). What is queued can be claimed `lag_ms` later only: the dispatcher is behind.
     """
 
-    def __init__(self, inner: Store, recorder: Recorder) -> None:
+    def __init__(self, inner: Store, recorder: Recorder, lag_ms: int = 0) -> None:
         self._inner = inner
         self._recorder = recorder
+        self.lag_ms = lag_ms
         self.armed: list[str] = []
         self.full = False
 
@@ -95,13 +97,17 @@ class FaultyStore:
             self._recorder.counts["crashes after a commit"] += 1
             raise Crashed
 
+    def next_queued(self) -> int:
+        """When something can be claimed."""
+        return self._inner.next_queued() + self.lag_ms
+
     def claim(
         self, now: int, limit: int, by: str, channels: Sequence[str] | None = None
     ) -> list[QueuedSend]:
         """Claim, unless the disk is full."""
         if self.full:
             raise StoreUnavailable("no space left on device")
-        rows = self._inner.claim(now, limit, by, channels)  # type: ignore[arg-type]
+        rows = self._inner.claim(Instant(now - self.lag_ms), limit, by, channels)
         if rows:
             sends = tuple((str(row.profile), row.id) for row in rows)
             self._recorder.tape.entries.append(Claimed(self._recorder.now, sends))

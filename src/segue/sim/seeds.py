@@ -93,6 +93,8 @@ class Script:
     start: int
     end: int
     mood: int
+    lag_ms: int = 0
+    """How far the dispatcher runs behind, so that messages wait in the queue."""
 
 
 @cache
@@ -149,6 +151,7 @@ class _Writer:
             start=self.start,
             end=end + chance.choice((HOUR, 3 * DAY)),
             mood=chance.choice((0, 10, 40)),
+            lag_ms=self.more.choice((0, 0, 1_000, 5 * MINUTE, 40 * MINUTE)),
         )
 
     def _publish(self, programs: Programs, plans: list[Plan], at: int) -> None:

@@ -84,7 +84,7 @@ class World:
         self.counts = self.recorder.counts
         self.tape = self.recorder.tape
         self.inner: Store = store if store is not None else QuickStore()
-        self.store = FaultyStore(self.inner, self.recorder)
+        self.store = FaultyStore(self.inner, self.recorder, script.lag_ms)
         self.provider = LyingProvider(script.seed, script.mood, self.recorder)
         self.todo: list[tuple[int, int, Say]] = []
         """What clients have to send again."""
@@ -154,6 +154,7 @@ class World:
         if self.store.full:
             self._disk_is_free()
         self.store.armed.clear()
+        self.store.lag_ms = 0
         self.provider.armed = False
         end = Instant(max(self.script.end + DAY, self.recorder.now))
         self._until_done(partial(self._advance, end))
