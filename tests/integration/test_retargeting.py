@@ -11,7 +11,7 @@ from segue.kernel.values import HOUR
 from tests.integration.provider import Provider, journey, shop
 
 SECONDS_MAX = 5.0
-"""From the order's answer to the provider's request; measured here: a tenth of a second."""
+"""From the order's answer to the request at the provider."""
 
 
 def test_a_buyer_leaves_the_audience_within_seconds_of_the_order(

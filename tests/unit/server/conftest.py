@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from segue.errors import HostStopped, QueueFull
+from segue.hosts.again import Retried
 from segue.hosts.arrivals import Answer, Arrival
 from segue.hosts.clock import SystemClock
 from segue.hosts.facts import Fact
@@ -62,9 +63,9 @@ class RememberingHost:
             return Answer(status="accepted", at=at, profile=who, shows=(show,), question="q1")
         return Answer(status="accepted", at=at, profile=who)
 
-    def retry(self, ids: Sequence[str]) -> int:
+    def retry(self, ids: Sequence[str]) -> Retried:
         self.retried += ids
-        return len(ids)
+        return Retried(retried=len(ids))
 
     def subscribe(self, listener: Callable[[Sequence[Fact]], None]) -> Callable[[], None]:
         self.listeners.append(listener)
