@@ -9,7 +9,17 @@ import subprocess
 import sys
 import time
 
-ALL = ("step", "ingest", "backtest", "size", "http", "live", "growth")
+ALL = (
+    "step",
+    "ingest",
+    "backtest",
+    "size",
+    "http",
+    "live",
+    "policies",
+    "worlds",
+    "growth",
+)
 
 
 def main() -> int:

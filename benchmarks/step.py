@@ -16,13 +16,14 @@ from segue import define, wiring
 from segue.hosts import batch
 from segue.kernel.inputs import Event, Input
 from segue.kernel.step import Step, step
+from segue.kernel.trace import Considered
 
 EVENTS = 20_000
 RUNS = 3
 
 
 class Timed:
-    """Stands in for `step` and notes how long each took."""
+    """Stands in for `step` and notes how long each took; `deciding` are those with a proposal."""
 
     def __init__(self) -> None:
         self.taken: dict[str, list[int]] = {}
@@ -33,6 +34,8 @@ class Timed:
         took = time.thread_time_ns() - began
         kind = said.name if isinstance(said, Event) else type(said).__name__
         self.taken.setdefault(kind, []).append(took)
+        if any(isinstance(note, Considered) for note in answer.trace):
+            self.taken.setdefault("deciding", []).append(took)
         return answer
 
 
