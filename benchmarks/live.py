@@ -1,10 +1,10 @@
 """The live host, in one process: from an event to its message's channel, and wake-ups on time.
 
 Workloads: (a) 200 events a second, one of twenty an order whose confirmation is sent at once;
-measured from the moment at which the event's answer was given until the courier is called;
-(b) a store in which many profiles wait for a far instant, and 1,000 whose session ends, spread
-over five seconds; measured from that instant to the commit of what it changed; (c) a question behind
-a standing backlog of 1,500 events: the loop's CPU from its submission to its answer, which other
+measured from the moment at which the event's answer was given until the courier is called; (b) a
+store in which many profiles wait for a far instant, and 1,000 whose session ends, spread over
+five seconds; measured from that instant to the commit of what it changed; (c) a question behind a
+standing backlog of 1,500 events: the loop's CPU from its submission to its answer, which other
 work on the machine does not lengthen. SQLite, durable.
 """
 

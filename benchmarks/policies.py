@@ -1,10 +1,11 @@
 """Cost per event against the number of policies: 12, 100 and 500.
 
 Workload: the clickstream through the realistic program and one journey more, which proposes a
-marketing email at each view, with the program's own 12 policies and with copies of them. Two kinds of copies, for they cost differently: *elsewhere* reach a journey that does not
-exist, so that no proposal concerns them; *everywhere* reach what the first ones reach and allow
-a little more, so that each is asked of each proposal and none changes what is decided. The programs
-are run in turn, so that they share the machine's noise.
+marketing email at each view, with the program's own 12 policies and with copies of them. Two
+kinds of copies, for they cost differently: *elsewhere* reach a journey that does not exist, so
+that no proposal concerns them; *everywhere* reach what the first ones reach and allow a little
+more, so that each is asked of each proposal and none changes what is decided. The programs are
+run in turn, so that they share the machine's noise.
 """
 
 import statistics

@@ -1,7 +1,8 @@
 """Worlds of the simulator, played and audited, per minute of one core's CPU.
 
-Workload: the first seeds of the swarm: customers, virtual time, faults of every kind, an auditor that
-works out every rule anew. CPU is that of all processes; worlds a minute by the wall clock beside it.
+Workload: the first seeds of the swarm: customers, virtual time, faults of every kind, an auditor
+that works out every rule anew. CPU is that of all processes; worlds a minute by the wall clock
+beside it.
 """
 
 import resource
