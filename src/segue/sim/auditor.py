@@ -88,6 +88,8 @@ class Auditor:
         """Sends that were handed over by a process that has died since."""
         self.outs: dict[str, Out] = {}
         self.ready: set[str] = set()
+        self.left: set[str] = set()
+        """Customers of whose sends one has left the queue, which they are not told yet."""
         self.looked_at: frozenset[str] = frozenset()
         self.at = 0
         self.paused_until = 0
@@ -218,6 +220,10 @@ class Auditor:
         """Before its first input of a commit a customer adopts the program in force."""
         if life.id not in self.ready:
             self.ready.add(life.id)
+            if life.id in self.left:
+                self.left.remove(life.id)
+                if life.program == self.book.now:  # else it adopts the program first
+                    self._answer(life, Tick.claimed)
             if life.program != self.book.now:
                 self._answer(life, Tick.adopted)
 
@@ -387,6 +393,7 @@ class Auditor:
             if life.consent(line.channel, topic) != "granted":
                 self.fail("P2", profile, f"{send} left the queue without consent")
             line.state = "claimed"
+            self.left.add(life.id)
 
     def _hand(self, entry: tape.Handed) -> None:
         before = self.handed.get(entry.send)

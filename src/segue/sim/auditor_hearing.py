@@ -73,13 +73,15 @@ class Hearing:
         That it may leave must never be missed; that another reason would hold or deny it is
         said at its instant at the latest. When a rule's own condition ends the auditor does not
         compute: it believes the host which of these it looked at, and judges what it said. That
-        its coupon pool is dry no more it learns at the next event, or within the hour.
+        its coupon pool is dry no more it learns at the next event, claim or report, or within
+        the hour.
         """
+        if wish.reason == "no_coupon" and self.tick.heard:
+            return False
         waits = wish.retry_at > self.now or wish.reason == "suppressed"
         if not waits or wish.expires_at <= self.now or wish.id in self.tick.looked_at:
             return False
-        learns_later = wish.reason == "no_coupon" and not self.tick.heard
-        return judgement.outcome != "admitted" or learns_later
+        return judgement.outcome != "admitted" or wish.reason == "no_coupon"
 
     def _consider(self, case: rules.Case, judgement: rules.Judgement, send_id: str) -> None:
         self._count(judgement)

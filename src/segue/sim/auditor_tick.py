@@ -95,6 +95,12 @@ class Tick:
         self._happen(event)
         self._settle()
 
+    def claimed(self) -> None:
+        """A send of it has left the queue."""
+        self._fall_due()
+        self.heard, self.looked_at = True, frozenset[str]()
+        self._settle()
+
     def consented(self, said: Consented) -> None:
         """The later saying wins; of two at one instant the stricter."""
         self._fall_due()
@@ -104,6 +110,7 @@ class Tick:
         if old is None or old[1] <= new[1]:
             self.life.consents[key] = stricter(old, new) if old and old[1] == new[1] else new
             self._cancel_forbidden()
+            self.heard = True
         self._settle()
 
     def called(self, said: Called) -> None:
@@ -135,6 +142,7 @@ class Tick:
             self.trips.withdraw(run.id, None, "merged")
             self.out.notes.append(("run", run.id, "ended", "merged"))
         self.out.notes.append(("remark", "merged"))
+        self.heard = True
         self._cancel_forbidden()
         self.visits.score()
         self._settle()
@@ -151,6 +159,7 @@ class Tick:
         self._cancel_forbidden()
         self.visits.score()
         self._fall_due()
+        self.heard = True
         self._settle()
 
     def reported(self, said: Reported) -> None:
@@ -159,6 +168,7 @@ class Tick:
         failed = self._report(said.send_id, said.outcome)
         line = failed or self.life.line(said.send_id)
         if line is not None:
+            self.heard = True
             if said.outcome in ("complained", "unsubscribed"):
                 topic = self.topic(line) if said.outcome == "unsubscribed" else "*"
                 key = f"{line.channel}/{topic}"
