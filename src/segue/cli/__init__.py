@@ -24,6 +24,7 @@ COMMANDS = {
     "publish": ("publishing:publish", "Put a workspace in force, and say what becomes of runs."),
     "run": ("running:run", "Start Segue with a workspace."),
     "send": ("sending:send", "Send one event to a running Segue."),
+    "import": ("importing:import_events", "Send a file of history to a running Segue."),
     "why": ("why:why", "Tell what was decided for a customer, and why."),
     "replay": ("replaying:replay", "Run a log through a workspace in virtual time."),
     "backtest": ("backtesting:backtest", "Try a workspace on history, alone or against another."),

@@ -68,7 +68,8 @@ class Rejects:
 
     def __init__(self, path: str | None) -> None:
         self._first: list[Rejection] = []
-        self._many = 0
+        self.many = 0
+        """How many there were."""
         self._files = ExitStack()
         self._write = None
         if path:
@@ -90,7 +91,7 @@ class Rejects:
 
     def add(self, one: Rejection) -> None:
         """A row was rejected."""
-        self._many += 1
+        self.many += 1
         if len(self._first) < _SHOWN:
             self._first.append(one)
         if self._write is not None:
@@ -100,7 +101,7 @@ class Rejects:
         """Say which, to whoever has to mend the file."""
         for one in self._first:
             click.echo(f"{file}:{one.line}: {one.reason}", err=True)
-        if self._many > len(self._first):
-            left = self._many - len(self._first)
+        if self.many > len(self._first):
+            left = self.many - len(self._first)
             where = f"all are in {self._path}" if self._path else "--rejects FILE lists them all"
             click.echo(f"... and {left:,} more rows; {where}", err=True)

@@ -70,6 +70,16 @@ class Source:
         return 0 if self._lines is None else self._lines.read_bytes
 
     @property
+    def name(self) -> str:
+        """The source that its events name."""
+        return self.mapping.name if self.mapping is not None else "file"
+
+    @property
+    def how(self) -> Mapping | None:
+        """What its rows are read by."""
+        return self.mapping
+
+    @property
     def report(self) -> Report:
         """What became of the rows so far."""
         return self._notes.report

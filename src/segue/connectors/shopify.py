@@ -11,7 +11,7 @@ Rule 4: an order completes once, however often it is told. A refund names its or
 """
 
 from base64 import b64encode
-from typing import Literal as OneOf
+from typing import Literal as OneOf, cast
 
 import msgspec
 
@@ -74,7 +74,39 @@ def receive(
         return Refused(source=SOURCE, reason="unsigned", detail="no X-Shopify-Hmac-SHA256")
     if not same(signed, b64encode(signature(secret, body).digest()).decode()):
         return Refused(source=SOURCE, reason="forged")
-    return read(SOURCE, lambda: _Delivery(headers, body, now, user_by, marketing_topics).told())
+    return read(SOURCE, lambda: _delivered(headers, body, now, user_by, marketing_topics).told())
+
+
+def said(
+    topic: str,
+    body: Body,
+    now: Instant,
+    *,
+    user_by: UserBy = "id",
+    marketing_topics: tuple[str, ...] = ("marketing",),
+) -> Verified | Refused:
+    """What a delivery with this body would say; for what comes by another way."""
+    own = digest(topic, body.get("id"), body.get("updated_at"))
+    return read(
+        SOURCE,
+        lambda: _Delivery(topic, own, now, body, now, user_by, marketing_topics).told(),
+    )
+
+
+def _delivered(
+    headers: Headers,
+    body: bytes,
+    now: Instant,
+    user_by: UserBy,
+    marketing_topics: tuple[str, ...],
+) -> "_Delivery":
+    told = decoded(body)
+    if not isinstance(told, dict):
+        raise Unreadable("not an object")
+    topic = header(headers, "X-Shopify-Topic").lower()
+    own = header(headers, "X-Shopify-Webhook-Id") or digest(topic, body)
+    at = when(header(headers, "X-Shopify-Triggered-At") or None, now)
+    return _Delivery(topic, own, at, record(cast(object, told)), now, user_by, marketing_topics)
 
 
 class _Delivery:
@@ -82,23 +114,21 @@ class _Delivery:
 
     def __init__(
         self,
-        headers: Headers,
-        body: bytes,
+        topic: str,
+        own: str,
+        at: Instant,
+        body: Body,
         now: Instant,
         user_by: UserBy,
         marketing_topics: tuple[str, ...],
     ) -> None:
-        said = decoded(body)
-        if not isinstance(said, dict):
-            raise Unreadable("not an object")
-        self._said = record(said)  # pyright: ignore[reportUnknownArgumentType]
+        self._said = body
         self._now = now
         self._user_by = user_by
         self._topics = marketing_topics
-        self._topic = header(headers, "X-Shopify-Topic").lower()
-        self._id = header(headers, "X-Shopify-Webhook-Id") or digest(self._topic, body)
-        triggered = header(headers, "X-Shopify-Triggered-At")
-        self._at = when(triggered or None, now)
+        self._topic = topic
+        self._id = own
+        self._at = at
 
     def told(self) -> Verified:
         """What the delivery says, by its topic."""

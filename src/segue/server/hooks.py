@@ -105,7 +105,7 @@ async def _take(site: Site, told: Verified, body: bytes, at: Instant) -> Respons
         Arrival(input=said, user_id=user, source=told.source) for user, said in told.consents
     ]
     answers: list[Answer] = await site.bridge.ask(arrivals)
-    changed = await _shelve(site, told.items) if told.items else 0
+    changed = await shelve(site, told.items) if told.items else 0
     site.metrics.received(told.source, answers)
     site.metrics.add("segue_callbacks_total", told.source, "ignored" if told.ignored else "taken")
     if told.faults:
@@ -123,7 +123,7 @@ async def _take(site: Site, told: Verified, body: bytes, at: Instant) -> Respons
     return Response(_encode(answer), media_type="application/json")
 
 
-async def _shelve(site: Site, items: tuple[Item, ...]) -> int:
+async def shelve(site: Site, items: tuple[Item, ...]) -> int:
     """Put what a shop tells of its items into the catalog; how many items that changed."""
 
     def look_up(catalog: str, name: str) -> Record | None:
