@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from planted import PLANTED, Mutation
+from planted import PLANTED, SELDOM, Mutation
 
 SOURCE = Path(__file__).parents[3] / "src"
 
@@ -66,9 +66,11 @@ def main() -> int:
     parser.add_argument("--worlds", type=int, default=600)
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--seldom", action="store_true", help="those seldom met, too")
     parser.add_argument("names", nargs="*")
     chosen = parser.parse_args()
-    wanted = [m for m in PLANTED if not chosen.names or any(n in m.name for n in chosen.names)]
+    planted = (*PLANTED, *SELDOM) if chosen.seldom or chosen.names else PLANTED
+    wanted = [m for m in planted if not chosen.names or any(n in m.name for n in chosen.names)]
     caught = 0
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(chosen.processes) as pool:
         base = Path(name)
