@@ -389,7 +389,9 @@ class _Writer:
             topic = more.choice((*TOPICS, "*"))
             user = f"u{more.randint(0, 3)}" if more.random() < 0.5 else ""
             device = "" if user else f"a{more.randint(0, 3)}.0"
-            for state in more.choice((("denied", "granted"), ("denied",), ("granted",))):
+            words: tuple[tuple[OneOf["granted", "denied"], ...], ...]
+            words = (("denied", "granted"), ("denied",), ("granted",))
+            for state in more.choice(words):
                 said = Consented(
                     channel=channel,
                     topic=topic,
