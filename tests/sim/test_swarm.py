@@ -99,7 +99,7 @@ def test_the_auditor_shares_no_code_with_what_it_audits() -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     "name",
-    ["a cap admits one more", pytest.param("repeated events count again", marks=pytest.mark.slow)],
+    ["a cap admits one more", pytest.param("an exit is not asked", marks=pytest.mark.slow)],
 )
 def test_the_swarm_catches(name: str) -> None:
     done = subprocess.run(

@@ -244,12 +244,6 @@ PLANTED = (
         "if one.condition.ask(scene) != ():\n            properties = {",
     ),
     Mutation(
-        "repeated events count again",
-        "hosts/batch.py",
-        "if given.id in self._accepted:",
-        "if not given.id:",
-    ),
-    Mutation(
         "what may have been sent is sent again",
         "hosts/verdicts.py",
         '        case "unknown":\n            return lost(row, now, outcome.detail)',
@@ -379,6 +373,12 @@ PLANTED = (
 """Every one of them must be caught."""
 
 SELDOM = (
+    Mutation(
+        "repeated events count again",
+        "hosts/batch.py",
+        "if given.id in self._accepted:",
+        "if not given.id:",
+    ),
     Mutation(
         "a hold by quiet hours is not paced",
         "kernel/policies.py",
