@@ -1,4 +1,4 @@
-"""Files of events: CSV or JSON lines, plain or gzipped, mapped or in Segment's own shape.
+"""Files of events: CSV, JSON lines or Parquet, plain or gzipped, mapped or in Segment's own shape.
 
     source = Source("events.csv.gz", load("rees46"))
     for line, event, arrived_at in source: ...
@@ -31,9 +31,8 @@ from segue.connectors.tables import (
     Notes,
     Rejection,
     Report,
-    csv_rows,
     header_of,
-    json_rows,
+    mapped_rows,
     members_of,
 )
 from segue.errors import SourceUnreadable
@@ -115,20 +114,14 @@ class Source:
             from segue.connectors.messages import read
 
             return read(lines, self._notes.count, self._notes.reject)
-        mapping, columns = self.mapping, self.mapping.columns()
-        if mapping.format == "json":
-            rows = json_rows(lines, self._notes, columns, mapping.each)
-        else:
-            rows = csv_rows(
-                lines, self.path, self._notes, columns, mapping.delimiter, mapping.encoding
-            )
-        return self._translated(mapping, rows)
+        rows, all_text = mapped_rows(lines, self.path, self._notes, self.mapping)
+        return self._translated(self.mapping, rows, all_text)
 
     def _translated(
-        self, mapping: Mapping, rows: Iterator[tuple[Row, int, bytes]]
+        self, mapping: Mapping, rows: Iterator[tuple[Row, int, bytes]], all_text: bool
     ) -> Iterator[Imported]:
         columns = next(rows)[0]
-        translator = Translator(mapping, [str(name) for name in columns])
+        translator = Translator(mapping, [str(name) for name in columns], all_text=all_text)
         for row, line, raw in rows:
             try:
                 yield from translator.translate(row, line, raw)
@@ -146,6 +139,7 @@ def detect(path: str | Path) -> Mapping | None:
     """
     path = Path(path)
     lines = Lines(path)
+    columns = lines.columns
     try:
         first = lines.take()
     except Unfit as unfit:
@@ -153,6 +147,9 @@ def detect(path: str | Path) -> Mapping | None:
     finally:
         lines.close()
     packaged = [mappings.load(name) for name in mappings.packaged()]
+    if columns is not None:
+        is_messages = "type" in columns and {"userId", "anonymousId"} & set(columns)
+        return None if is_messages else _fitting(packaged, columns, path)
     if first.lstrip().startswith(b"{"):
         try:
             told = msgspec.json.decode(first, type=dict[str, object])
@@ -168,11 +165,16 @@ def detect(path: str | Path) -> Mapping | None:
         header = header_of(Records(lines, ",", "utf-8"), path)
     finally:
         lines.close()
+    return _fitting([one for one in packaged if one.format == "csv"], header, path)
+
+
+def _fitting(packaged: list[Mapping], columns: list[str], path: Path) -> Mapping:
+    """The mapping whose columns are there."""
     for one in packaged:
-        if one.format == "csv" and set(one.columns()) <= set(header):
+        if not one.each and set(one.columns()) <= set(columns):
             return one
     raise SourceUnreadable(
-        f"{path}:1: no packaged mapping fits the columns {', '.join(header)}; "
+        f"{path}:1: no packaged mapping fits the columns {', '.join(columns)}; "
         "say which, or write one"
     )
 

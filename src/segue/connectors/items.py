@@ -32,7 +32,7 @@ from segue.connectors.tables import (
     Report,
     csv_rows,
     json_objects,
-    json_rows,
+    mapped_rows,
 )
 from segue.errors import MappingWrong, SourceUnreadable
 from segue.kernel.functions import spelled
@@ -192,17 +192,15 @@ class ItemFile:
         mapping = self.mapping
         if self._json and mapping is None:
             return json_objects(lines, notes), lambda one: (id_in(one), one)
-        if self._json and mapping is not None:
-            rows = json_rows(lines, notes, mapping.columns(), mapping.each)
-        elif mapping is not None:
-            needed = mapping.columns()
-            rows = csv_rows(lines, self.path, notes, needed, mapping.delimiter, mapping.encoding)
+        all_text = True
+        if mapping is not None:
+            rows, all_text = mapped_rows(lines, self.path, notes, mapping)
         else:
             rows = csv_rows(lines, self.path, notes, (), "\t" if self._tabs else ",")
         header = [str(name) for name in next(rows)[0]]
         if mapping is None:
             return rows, _Plain(header, self.path).read
-        return rows, _Mapped(mapping, header, all_text=not self._json).read
+        return rows, _Mapped(mapping, header, all_text=all_text).read
 
 
 class _Mapped:

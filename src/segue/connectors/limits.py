@@ -39,6 +39,15 @@ SET_ASIDE_BYTES_MAX = 8 * 1024
 LINE_BYTES_MAX = 4_000_000
 """One line of a file; a longer one is rejected and skipped."""
 
+PARQUET_ROWS_AT_ONCE_MAX = 1_000
+"""Rows of a Parquet file that are held at once."""
+
+PARQUET_AHEAD_MAX = "64KB"
+"""How far DuckDB reads ahead: what lies there is lost where a file is damaged."""
+
+PARQUET_MEMORY_MAX = "256MB"
+"""What DuckDB may take while it reads one, in its own way of saying it."""
+
 RECORD_LINES_MAX = 200
 """Lines of one CSV record (line breaks inside quotes); beyond, its quote was never closed."""
 

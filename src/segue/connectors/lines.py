@@ -1,9 +1,10 @@
-"""Lines of a file, plain or gzipped, with their numbers, in bounded memory.
+"""Lines of a file, plain or gzipped, or a Parquet file's rows, with their numbers, in bounded memory.
 
 Rule 1: a line that is too long, not UTF-8, or a CSV record whose quote is never closed spoils
     itself only: reading goes on with the line after it.
 Rule 2: progress is counted in bytes of the file as it lies on the disk, so a gzipped one too
     has a known end.
+Rule 3: the rows of a Parquet file are lines of JSON, so who reads those reads these.
 """
 
 import csv
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from segue.connectors.cells import Unfit
 from segue.connectors.limits import LINE_BYTES_MAX, RECORD_LINES_MAX
+from segue.connectors.parquet import MAGIC, ParquetRows
 from segue.errors import SourceUnreadable
 
 if TYPE_CHECKING:
@@ -37,12 +39,17 @@ class Lines:
         try:
             self._raw = path.open("rb", buffering=0)
             self.total_bytes = path.stat().st_size
-            gzipped = self._raw.read(2) == GZIP_MAGIC
+            begins = self._raw.read(4)
             self._raw.seek(0)
         except OSError as error:
             raise SourceUnreadable(f"{path}: {error.strerror or error}") from error
-        self._unzipped = _Unzipped(self._raw) if gzipped else None
-        self._stream = io.BufferedReader(self._unzipped or self._raw, BUFFER_BYTES)
+        self._unzipped = _Unzipped(self._raw) if begins.startswith(GZIP_MAGIC) else None
+        try:
+            self._rows = ParquetRows(path) if begins == MAGIC else None
+        except SourceUnreadable:
+            self._raw.close()
+            raise
+        self._stream = io.BufferedReader(self._rows or self._unzipped or self._raw, BUFFER_BYTES)
         self._back: list[bytes] = []
         self._path = path
         self.number = 0
@@ -57,12 +64,20 @@ class Lines:
     @property
     def read_bytes(self) -> int:
         """How far the file has been read."""
-        return self.total_bytes if self._raw.closed else self._raw.tell()
+        if self._raw.closed:
+            return self.total_bytes
+        return round(self._rows.part * self.total_bytes) if self._rows else self._raw.tell()
+
+    @property
+    def columns(self) -> list[str] | None:
+        """The names of a Parquet file's columns; other files tell theirs in their lines."""
+        return self._rows.columns if self._rows is not None else None
 
     @property
     def broken(self) -> str:
         """Why reading ended before the end of the file, if it did."""
-        return self._failed or (self._unzipped.broken if self._unzipped is not None else "")
+        source = self._rows or self._unzipped
+        return self._failed or (source.broken if source is not None else "")
 
     def take(self) -> bytes:
         """The next line with its end, empty at the end of the file; `Unfit` if it is too long."""

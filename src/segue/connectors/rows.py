@@ -112,10 +112,9 @@ class _Open(msgspec.Struct):
 class Translator:
     """Turns the rows of one file into arrivals; `flush` gives out what is still open."""
 
-    def __init__(self, mapping: Mapping, columns: list[str]) -> None:
+    def __init__(self, mapping: Mapping, columns: list[str], *, all_text: bool) -> None:
         self._mapping = mapping
         index = {name: spot for spot, name in enumerate(columns)}
-        all_text = mapping.format == "csv"
         self._at = clock(mapping.time, mapping.path or mapping.name)
         self._time = index[mapping.time.column]
         self._arrived = index[mapping.time.arrived] if mapping.time.arrived else -1

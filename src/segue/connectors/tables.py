@@ -7,7 +7,7 @@ Rule 2: what is read comes with its line and its bytes as they were written, so 
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 import msgspec
 
@@ -68,6 +68,57 @@ class Notes:
             report.rejections.append(rejection)
         if self._on_rejection is not None:
             self._on_rejection(rejection)
+
+
+def mapped_rows(
+    lines: Lines, path: Path, notes: Notes, how: "HowRows"
+) -> tuple[Iterator[tuple[Row, int, bytes]], bool]:
+    """The rows that a mapping asks for, its columns first; and whether every cell is a text.
+
+    A Parquet file has typed cells, whichever format the mapping was written for.
+    Raises `SourceUnreadable` if a needed column is not there.
+    """
+    columns = how.columns()
+    if lines.columns is not None:
+        whole = how.format == "csv"
+        wanted = dict.fromkeys(name if whole else name.split(".")[0] for name in columns)
+        missing = [name for name in wanted if name not in lines.columns and not how.each]
+        if missing:
+            raise SourceUnreadable(
+                f"{path}: no column {', '.join(missing)}; it has {', '.join(lines.columns)}"
+            )
+        return json_rows(lines, notes, columns, how.each, whole=whole), False
+    if how.format == "json":
+        return json_rows(lines, notes, columns, how.each), False
+    return csv_rows(lines, path, notes, columns, how.delimiter, how.encoding), True
+
+
+class HowRows(Protocol):
+    """What of a mapping says how rows are read."""
+
+    @property
+    def format(self) -> str:
+        """`csv` or `json`."""
+        ...
+
+    @property
+    def each(self) -> str:
+        """A list whose members are the rows."""
+        ...
+
+    @property
+    def delimiter(self) -> str:
+        """Of a CSV file."""
+        ...
+
+    @property
+    def encoding(self) -> str:
+        """Of a CSV file."""
+        ...
+
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are needed."""
+        ...
 
 
 def csv_rows(
@@ -136,10 +187,13 @@ def json_objects(
 
 
 def json_rows(
-    lines: Lines, notes: Notes, columns: Sequence[str], each: str = ""
+    lines: Lines, notes: Notes, columns: Sequence[str], each: str = "", *, whole: bool = False
 ) -> Iterator[tuple[Row, int, bytes]]:
-    """The columns first, then a row of their cells for each object."""
-    paths = [tuple(name.split(".")) for name in columns]
+    """The columns first, then a row of their cells for each object.
+
+    A column is a path, or a key as a `whole`, points and all.
+    """
+    paths = [(name,) if whole else tuple(name.split(".")) for name in columns]
     yield [*columns], 1, b""
     for one, line, raw in json_objects(lines, notes, each):
         yield [cell_at(one, path) for path in paths], line, raw
