@@ -38,7 +38,13 @@ def test_a_statement_without_an_end_is_a_bug() -> None:
         list(statements("SELECT 1"))
 
 
-SMALL = ("SCAN CONSTANT ROW", "SCAN json_each", "SCAN programs", "INDEX outbox_claimed")
+SMALL = (
+    "SCAN CONSTANT ROW",
+    "SCAN json_each",
+    "SCAN programs",
+    "SCAN named",
+    "INDEX outbox_claimed",
+)
 """What may be gone through: no table at all, an argument, a handful of rows."""
 
 PAGED = {name for name, sql in queries("sqlite").items() if "ORDER BY" in sql and "LIMIT" in sql}

@@ -437,8 +437,15 @@ SELECT catalog, id, number, at, body FROM items
 WHERE catalog = ? AND id > ? ORDER BY id LIMIT ?;
 
 -- name: catalogs
--- How many items each catalog has.
-SELECT catalog, count(*) FROM items GROUP BY catalog ORDER BY catalog;
+-- How many items each catalog has: from one catalog to the next, each counted along its index.
+WITH RECURSIVE named (catalog) AS (
+    SELECT min(catalog) FROM items
+    UNION ALL
+    SELECT (SELECT min(items.catalog) FROM items WHERE items.catalog > named.catalog)
+    FROM named WHERE named.catalog IS NOT NULL
+)
+SELECT catalog, (SELECT count(*) FROM items WHERE items.catalog = named.catalog)
+FROM named WHERE catalog IS NOT NULL ORDER BY catalog;
 
 -- name: item_number
 -- The last line of the item log.
