@@ -135,8 +135,11 @@ def test_every_named_query_is_used() -> None:
         pytest.skip("there are no .sql files yet")
     named = {name: path for path in sql for name in _NAME.findall(path.read_text("utf-8"))}
     assert named, "no .sql file names its queries: `-- name: load_profiles`"
+    homes = tuple({SOURCE / path.relative_to(SOURCE).parts[0] for path in sql})
     code = "\n".join(
-        path.read_text("utf-8") for path in modules() if path.is_relative_to(SOURCE / "stores")
+        path.read_text("utf-8")
+        for path in modules()
+        if any(path.is_relative_to(home) for home in homes)
     )
     families = re.findall(r"f\"([a-z]+_)\{", code)  # f"outbox_{state}" uses all of a family
     unused = [

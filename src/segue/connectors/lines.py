@@ -1,4 +1,4 @@
-"""Lines of a file, plain or gzipped, or a Parquet file's rows, with their numbers, in bounded memory.
+"""Lines of a file, plain, gzipped, or a Parquet file's rows, with their numbers, in bounded memory.
 
 Rule 1: a line that is too long, not UTF-8, or a CSV record whose quote is never closed spoils
     itself only: reading goes on with the line after it.

@@ -11,6 +11,8 @@ DuckDB reads the format; it comes with `segue[parquet]` and is imported for such
 import io
 from collections.abc import Iterator
 from datetime import datetime
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ from segue.connectors.limits import (
     PARQUET_ROWS_AT_ONCE_MAX,
 )
 from segue.errors import SourceUnreadable
+from segue.stores.statements import named
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # a type only until Python 3.12 is the floor
@@ -31,6 +34,11 @@ MAGIC = b"PAR1"
 
 _ZONED = "TIMESTAMP WITH TIME ZONE"
 _encode = msgspec.json.Encoder(decimal_format="number", enc_hook=str).encode
+
+
+@cache
+def _queries() -> dict[str, str]:
+    return named((files("segue.connectors") / "parquet.sql").read_text(encoding="utf-8"))
 
 
 class ParquetRows(io.RawIOBase):
@@ -58,26 +66,23 @@ class ParquetRows(io.RawIOBase):
         )
         try:
             self._open.execute(f"SET streaming_buffer_size = '{PARQUET_AHEAD_MAX}'")
-            told = self._ask("DESCRIBE SELECT * FROM read_parquet(?)", path).fetchall()
-            self.columns = [str(row[0]) for row in told]
-            zoned = [
-                name for name, kind in ((str(row[0]), row[1]) for row in told) if kind == _ZONED
-            ]
-            self._zoned = [self.columns.index(name) for name in zoned]
-            count = self._ask("SELECT sum(num_rows) FROM parquet_file_metadata(?)", path)
-            self._of = int((count.fetchone() or (0,))[0] or 0)
+            columns = self._ask("parquet_columns", path).fetchall()
+            self.columns = [str(column[0]) for column in columns]
+            zoned = [str(column[1]) == _ZONED for column in columns]
+            self._zoned = [spot for spot, is_zoned in enumerate(zoned) if is_zoned]
+            self._of = int((self._ask("parquet_count", path).fetchone() or (0,))[0] or 0)
             # Without its calendar extension DuckDB gives no instants, but it counts them.
-            plain = ", ".join(
-                f"make_timestamp(epoch_us({_quoted(n)})) AS {_quoted(n)}" for n in zoned
+            taken = (
+                f"make_timestamp(epoch_us({_quoted(name)}))" if is_zoned else _quoted(name)
+                for name, is_zoned in zip(self.columns, zoned, strict=True)
             )
-            replaced = f"REPLACE ({plain}) " if zoned else ""
-            self._rows = self._lines(self._ask(f"SELECT * {replaced}FROM read_parquet(?)", path))
+            self._rows = self._lines(self._ask("parquet_rows", path, ", ".join(taken)))
         except duckdb.Error as error:
             self.close()
             raise SourceUnreadable(f"{path}: {_first_line(error)}") from error
 
-    def _ask(self, query: str, path: Path) -> Any:
-        return self._open.execute(query, [str(path)])
+    def _ask(self, query: str, path: Path, columns: str = "") -> Any:
+        return self._open.execute(_queries()[query].replace("/* columns */", columns), [str(path)])
 
     def close(self) -> None:
         """Let go of the file."""

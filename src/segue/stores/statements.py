@@ -20,11 +20,15 @@ def folder(dialect: str) -> Traversable:
 
 def queries(dialect: str) -> dict[str, str]:
     """The named queries of `queries.sql`, comments left out."""
-    text = (folder(dialect) / "queries.sql").read_text(encoding="utf-8")
+    return named((folder(dialect) / "queries.sql").read_text(encoding="utf-8"))
+
+
+def named(text: str) -> dict[str, str]:
+    """The queries of a file by their names."""
     parts = _NAME.split(text)[1:]
-    named = dict(zip(parts[::2], map(_uncommented, parts[1::2]), strict=True))
-    assert len(named) == len(parts) // 2, "two queries have one name"
-    return named
+    found = dict(zip(parts[::2], map(_uncommented, parts[1::2]), strict=True))
+    assert len(found) == len(parts) // 2, "two queries have one name"
+    return found
 
 
 def statements(script: str) -> Iterator[str]:
