@@ -23,7 +23,7 @@ from segue.sim.auditor_conditions import matching, parts, reads_clock, spans
 from segue.sim.auditor_life import Life
 from segue.sim.auditor_rows import Out, promise, rows
 from segue.sim.auditor_rules import session_end
-from segue.sim.auditor_tick import Book, Tick
+from segue.sim.auditor_tick import UNSETTLED, Book, Tick
 
 BUILT_IN = (
     "Incentive Offered",
@@ -53,6 +53,10 @@ class Broken(Exception):
         self.violation = violation
 
 
+class Endless(Exception):
+    """Both found an input without an end: where the kernel cuts it off is no rule of the design."""
+
+
 def audit(
     record: tape.Tape, zones: frozenset[str], met: Counter[str] | None = None
 ) -> Violation | None:
@@ -68,6 +72,8 @@ def audit(
             auditor.read(entry)
     except Broken as broken:
         return broken.violation
+    except Endless:
+        auditor.book.met["worlds left at an input that has no end"] += 1
     return None
 
 
@@ -232,6 +238,8 @@ class Auditor:
         for profile in sorted({*self.outs, *kept}):
             wanted = self.outs.get(profile, Out())
             found = rows(kept[profile]) if profile in kept else Out()
+            if UNSETTLED in wanted.notes and UNSETTLED in found.notes:
+                raise Endless
             for kind in ("notes", "effects", "events", "moves"):
                 must, came = getattr(wanted, kind), getattr(found, kind)
                 if must != came:

@@ -23,7 +23,10 @@ from segue.sim.auditor_trips import Trips
 from segue.sim.auditor_visits import Visits, products
 
 _ROUNDS = 30
-"""In which one input settles; the kernel has a bound of its own."""
+"""In which one input settles, unless conditions chase each other; the kernel's own bound is 50."""
+
+UNSETTLED = ("remark", "rounds_max")
+"""What both say of an input whose conditions chase each other without an end."""
 
 
 class Book:
@@ -216,6 +219,8 @@ class Tick:
             self.trips.stop_lingering()
             if not self.pending and before == self._state():
                 break
+        else:
+            self.out.notes.append(UNSETTLED)
         self.entries.plan_ahead()
 
     def _state(self) -> tuple[object, ...]:
