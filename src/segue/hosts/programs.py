@@ -107,8 +107,9 @@ class Programs:
 
 def _interested(program: Program) -> frozenset[tuple[str, str]]:
     """What makes an interest: the event's name, and the catalog."""
-    found = (one.derived for one in program.moments.get("item_changed", ()))
-    return frozenset((one.catalog, name) for one in found for name in one.on)
+    return frozenset(
+        (catalog, name) for name, catalogs in program.interested.items() for catalog in catalogs
+    )
 
 
 def _read(name: str, body: bytes) -> Plan:

@@ -86,17 +86,8 @@ def event(profile: ProfileId, change: ItemChange, one: ItemTold) -> Event:
 
 def interests(program: Program, said: Event) -> tuple[Interest, ...]:
     """The items that an event makes its profile hear of, each once."""
-    if said.name not in program.interested:
-        return ()
-    catalogs = sorted(
-        {
-            one.derived.catalog
-            for one in program.moments.get("item_changed", ())
-            if said.name in one.derived.on
-        }
-    )
     return tuple(
         Interest(catalog, item, said.name, said.at)
-        for catalog in catalogs
+        for catalog in program.interested.get(said.name, ())
         for item in named_by(said.properties)
     )

@@ -264,10 +264,12 @@ class Program:
             for event in one.derived.unless:
                 self.breaks.setdefault(event, []).append(one.derived.name)
 
-        self.interested = frozenset(
-            name for one in self.moments.get("item_changed", ()) for name in one.derived.on
-        )
-        """Names of events that make a profile hear of an item's changes (`catalog.interests`)."""
+        hears: dict[str, set[str]] = {}
+        for one in self.moments.get("item_changed", ()):
+            for name in one.derived.on:
+                hears.setdefault(name, set()).add(one.derived.catalog)
+        self.interested = {name: tuple(sorted(found)) for name, found in hears.items()}
+        """For each event that makes a profile hear of an item's changes: of which catalogs."""
 
     def _link_entries(self, journeys: Iterable[plan.Journey], linker: Linker) -> None:
         self.entries: dict[str, list[LinkedEntry]] = {}
