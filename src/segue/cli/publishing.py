@@ -118,7 +118,7 @@ def _tell(told: _Told) -> None:
                 one.journey if first else "",
                 (one.state or "gone") if first else "",
                 place.program[:12],
-                place.step,
+                place.where,
                 f"{place.runs:,}",
                 *_each(one, place.vanished),
             )
@@ -146,7 +146,7 @@ def drained(told: Sequence[Outlook]) -> list[str]:
     """What a republished workspace means for runs, in a line for each journey that has any."""
     return [
         f"  {one.journey}: {one.runs:,} runs finish on older programs, at "
-        + ", ".join(f"{place.step} ({place.runs:,})" for place in one.places)
+        + ", ".join(f"{place.where} ({place.runs:,})" for place in one.places)
         for one in told
         if one.runs
     ]

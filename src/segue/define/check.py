@@ -7,13 +7,11 @@ Rule 2: what a guardrail of good sense asks (an exit, a goal, a topic, an expiry
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import cast
-
-import msgspec
 
 from segue.define import model
 from segue.define.cases import check_cases, known_of
 from segue.define.channels import CHANNELS
+from segue.define.circles import check_adaptive, check_segments
 from segue.define.codes import CODES
 from segue.define.compile import Compiled
 from segue.define.conflicts import check_conflicts
@@ -72,7 +70,7 @@ def check(
         sink.report("SEG-E413", Place("workspace.yaml"), "no file says `workspace:`")
     _workspace(written, sink, zones)
     _references(written, compiled, sink)
-    _segment_circles(written, compiled, sink)
+    check_segments(written, compiled, sink)
     for card in compiled.plan.models:
         _model(card, written.models[card.name], sink)
     for message in compiled.plan.messages:
@@ -83,6 +81,7 @@ def check(
         form_of = written.journeys[journey.name]
         with sink.waiving(form_of.waive):
             _journey(journey, form_of, compiled.flats[journey.name], written, sink)
+            check_adaptive(journey, compiled.flats[journey.name], compiled, sink)
             check_experiments(journey.name, form_of, history, sink)
     over = too_many(compiled.references)
     if over is not None:
@@ -162,26 +161,6 @@ def _known(each: Reference, known: Iterable[str], code: str, sink: Sink) -> None
         what = "model's score" if each.what == "score" else each.what
         message = f"there is no {what} {each.name!r}"
         sink.report(code, each.place, message, nearest(each.name, names))
-
-
-def _segment_circles(written: Written, compiled: Compiled, sink: Sink) -> None:
-    """A segment that, perhaps through others, asks for itself."""
-    asks = {each.name: _asked(msgspec.to_builtins(each.when)) for each in compiled.plan.segments}
-    for name in on_a_circle(asks):
-        message = f"segment {name!r} asks, perhaps through others, for itself"
-        sink.report("SEG-E407", written.segments[name].place, message)
-
-
-def _asked(tree: object) -> list[str]:
-    """The segments that an expression asks for."""
-    if isinstance(tree, tuple):
-        return [name for each in cast("tuple[object, ...]", tree) for name in _asked(each)]
-    if not isinstance(tree, dict):
-        return []
-    node = cast("dict[str, object]", tree)
-    if node.get("type") == "in_segment":
-        return [str(node["segment"])]
-    return [name for each in node.values() for name in _asked(each)]
 
 
 def _model(card: plan.Scorecard, form: model.ModelForm, sink: Sink) -> None:

@@ -197,6 +197,14 @@ CODES: Mapping[str, Rule] = {
         "A ranking is defined under its catalog, and its name is unique in the workspace.",
         "add it to catalog.yaml, or correct the name",
     ),
+    "SEG-E420": Rule(
+        "A segment that counts its own changes",
+        "It looks at an event that a file makes of this very segment's being entered or left,"
+        " perhaps through other segments or events: with each change it asks again, and may not"
+        " come to rest.",
+        "count it in a segment of its own, or narrow the count: `where=properties.segment == ...`",
+        waivable=True,
+    ),
     "SEG-E501": Rule(
         "A journey without an exit",
         "A customer who has done what the journey is for, or for whom it means nothing any more,"
@@ -260,6 +268,15 @@ CODES: Mapping[str, Rule] = {
         "With this traffic fewer customers come by than are needed to tell the two rates apart:"
         " n of the two-proportion test, at 95 % confidence and 80 % power unless stated.",
         "let it last longer, look for a larger difference, or let more customers in",
+        waivable=True,
+    ),
+    "SEG-E516": Rule(
+        "An adaptive branch that may go to and fro",
+        "It goes `both_ways`, and two of its ways set, or make happen, at once what its conditions"
+        " look at: each may undo the reason for which the run came, and nothing would settle."
+        " An input is answered in a bounded number of rounds, and then the run stands where it is.",
+        "let only one of the two change it, put a wait or a `commit` before, or leave out"
+        " `both_ways`",
         waivable=True,
     ),
     "SEG-E601": Rule(

@@ -20,7 +20,7 @@ commit before is linger enough under load.
 
 import logging
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple, TypeVar
@@ -48,7 +48,7 @@ from segue.hosts.limits import (
 )
 from segue.hosts.ports import Clock
 from segue.hosts.programs import Programs
-from segue.hosts.publishing import Modes, Outlook
+from segue.hosts.publishing import Modes, Outlook, Standing
 from segue.hosts.teller import Round
 from segue.hosts.verdicts import Verdict, channel_of
 from segue.hosts.zones import Zones
@@ -191,7 +191,7 @@ class Host:
             self._refuse_early()
             program = self._programs.prepare(name, plan)
             self._between_batches(self._touched.clear)
-            found = Counter[tuple[str, str, str]]()
+            found = Standing()
             if modes:
                 # A long look at everyone; who is touched meanwhile is looked at again below.
                 found = publishing.standing(publishing.everyone(self._store))

@@ -46,7 +46,14 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, order=True):
     step: str
     runs: int
     vanished: bool = False
-    """The step does not exist in the program that is to be published."""
+    """The step, or the one before which they linger, does not exist in the program to come."""
+    onward: str = ""
+    """The step that they go on to once what they show is over; empty where they do not linger."""
+
+    @property
+    def where(self) -> str:
+        """The step, and the one before which the runs linger."""
+        return f"{self.step} → {self.onward}" if self.onward else self.step
 
 
 class Outlook(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,8 +75,8 @@ class Outlook(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(place for place in self.places if place.vanished)
 
 
-Standing: TypeAlias = Counter[tuple[str, str, str]]
-"""How many runs of a journey, of a program, stand at a step."""
+Standing: TypeAlias = Counter[tuple[str, str, str, str]]
+"""How many runs of a journey, of a program, stand at a step, and before which one they linger."""
 
 
 def everyone(store: Store) -> Iterator[Profile]:
@@ -83,7 +90,9 @@ def everyone(store: Store) -> Iterator[Profile]:
 def standing(profiles: Iterable[Profile]) -> Standing:
     """Where the live runs of these profiles stand."""
     return Counter(
-        (run.journey, run.program, run.step) for profile in profiles for run in profile.runs
+        (run.journey, run.program, run.step, run.lingers_to or "")
+        for profile in profiles
+        for run in profile.runs
     )
 
 
@@ -91,22 +100,28 @@ def outlook(found: Standing, current: Plan, name: str, modes: Modes) -> tuple[Ou
     """What publishing `current` under `name` would mean, for every journey there is or was."""
     journeys = {journey.name: journey for journey in current.journeys}
     told: list[Outlook] = []
-    for journey in sorted(journeys.keys() | {one for one, _, _ in found}):
+    for journey in sorted(journeys.keys() | {one for one, *_ in found}):
         new = journeys.get(journey)
         steps = frozenset(node.id for node in new.steps) if new is not None else frozenset[str]()
-        mine = {(program, step): n for (one, program, step), n in found.items() if one == journey}
+        places = tuple(
+            Place(
+                program=program,
+                step=step,
+                runs=many,
+                vanished=step not in steps or (onward != "" and onward not in steps),
+                onward=onward,
+            )
+            for (one, program, step, onward), many in sorted(found.items())
+            if one == journey
+        )
         told.append(
             Outlook(
                 journey=journey,
                 state=new.state if new is not None else "",
                 mode=modes.get(journey, "drain"),
-                runs=sum(n for (program, _), n in mine.items() if program != name),
-                settled=sum(n for (program, _), n in mine.items() if program == name),
-                places=tuple(
-                    Place(program=program, step=step, runs=n, vanished=step not in steps)
-                    for (program, step), n in sorted(mine.items())
-                    if program != name
-                ),
+                runs=sum(place.runs for place in places if place.program != name),
+                settled=sum(place.runs for place in places if place.program == name),
+                places=tuple(place for place in places if place.program != name),
             )
         )
     return tuple(told)
@@ -115,7 +130,7 @@ def outlook(found: Standing, current: Plan, name: str, modes: Modes) -> tuple[Ou
 def refuse_vanished(told: Sequence[Outlook]) -> None:
     """Rule 2. Raises `StepsVanished`."""
     lost = [
-        f"{one.journey}: {place.runs:,} at {place.step} (program {place.program[:12]})"
+        f"{one.journey}: {place.runs:,} at {place.where} (program {place.program[:12]})"
         for one in told
         if one.mode == "migrate"
         for place in one.vanished

@@ -60,8 +60,14 @@ async def program(request: Request) -> Response:
     if request.query_params.get("standing"):
         found = await site.away(lambda: publishing.standing(publishing.everyone(site.store)))
         told["standing"] = [
-            {"journey": journey, "program": version, "step": step, "runs": many}
-            for (journey, version, step), many in sorted(found.items())
+            {
+                "journey": journey,
+                "program": version,
+                "step": step,
+                "runs": many,
+                **({"onward": onward} if onward else {}),
+            }
+            for (journey, version, step, onward), many in sorted(found.items())
         ]
     return _json(told)
 

@@ -65,8 +65,7 @@ Workspace = Callable[..., Named]
 def workspace(tmp_path: Path) -> Workspace:
     """The trips as a program, with changes in the text."""
 
-    def made(*changes: tuple[str, str]) -> Named:
-        text = TRIP
+    def made(*changes: tuple[str, str], text: str = TRIP) -> Named:
         for before, after in changes:
             assert before in text
             text = text.replace(before, after, 1)
@@ -198,6 +197,40 @@ def test_it_is_told_how_many_runs_stand_where_before_anything_happens(
         ("two", 2, False),
     ]
     assert here.store.current_program() == old[0]
+
+
+LINGERS = """
+workspace: {name: trips}
+messages:
+  hello: {topic: news, expires: 2d, contents: {web: {title: hello}}}
+journeys:
+  trip:
+    enter: {on: Start}
+    exit: {on: Stop}
+    goal: {on: Order Completed, within: 30d}
+    steps:
+      - {id: choice, at_most: 1h, adapt: [{when: session.views >= 0, steps: [{id: offer, show: hello, at: top, for: 1h}]}]}
+      - {id: pause, wait: 1d}
+"""
+
+
+def test_runs_that_linger_before_a_vanished_step_are_listed_too(workspace: Workspace) -> None:
+    renamed = ("id: pause", "id: rest")
+    here, old, new = engine(), workspace(text=LINGERS), workspace(renamed, text=LINGERS)
+    here.publish(*old)
+    begin(here, "ana")
+    (run,) = runs(here.store)
+    assert (run.step, run.lingers_to) == ("offer", "pause")
+    programs = Programs(here.store, wiring.patterns, Zones())
+    (trip,) = programs.outlook(*new, {"trip": "migrate"})
+    assert [(one.step, one.onward, one.runs, one.vanished) for one in trip.places] == [
+        ("offer", "pause", 1, True)
+    ]
+    with pytest.raises(StepsVanished, match="trip: 1 at offer → pause"):
+        here.publish(*new, modes={"trip": "migrate"})
+    here.advance(Instant(START + 2 * HOUR))  # the offer is over: it stands at `pause` now
+    (trip,) = programs.outlook(*new, {"trip": "migrate"})
+    assert [(one.step, one.onward) for one in trip.places] == [("pause", "")]
 
 
 def test_a_step_that_has_vanished_is_listed_and_nothing_is_published(
