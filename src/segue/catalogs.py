@@ -59,23 +59,23 @@ def import_file(
     put: Put,
     source: ItemFile,
     catalog: str,
-    watch: Callable[[ItemFile], None] = lambda _source: None,
+    watch: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Put a file's items into a catalog (rule 2); `watch` is called now and then.
 
     Raises `SourceUnreadable` and `StoreUnavailable`; what was put before stays.
     """
-    mark = f"import:{catalog}:{digest_of(source.path)}"
+    mark = f"import:{catalog}:{digest_of(source.reading.path)}"
     reached = int(store.meta(mark) or 0)
-    done = Outcome(catalog, str(source.path), resumed_at=reached)
+    done = Outcome(catalog, str(source.reading.path), resumed_at=reached)
     for rows in _chunks(source, reached):
         lines = put([(catalog, row.id, row.fields) for row in rows])
         store.commit((), meta={mark: str(rows[-1].line)})
         done.items += len(rows)
         done.changed += len(lines)
-        watch(source)
+        watch()
     store.commit((), meta={mark: ""})
-    done.rejected = source.report.rejected
+    done.rejected = source.reading.report.rejected
     return done
 
 
@@ -124,7 +124,7 @@ def items_of(
         source = ItemFile(path)
         for rows in _chunks(source, 0):
             yield [(catalog, row.id, row.fields) for row in rows]
-        for one in source.report.rejections:
+        for one in source.reading.report.rejections:
             refused(path, one.line, one.reason)
 
 

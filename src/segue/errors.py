@@ -303,6 +303,17 @@ class Refused(OperatorError):
         self.hint = hint
 
 
+class ComeLater(Refused):
+    """A running Segue, or what stands before it, can't take more for the moment."""
+
+    code = "OPS806"
+
+    def __init__(self, message: str, hint: str, after_s: float) -> None:
+        super().__init__(message, hint)
+        self.after_s = after_s
+        """How long it asks to wait; 0 where it names no time."""
+
+
 # ── server ──────────────────────────────────────────────────────────────────────────
 
 

@@ -52,7 +52,7 @@ class Door:
     """Lets requests through, unless it was told how to answer the next ones.
 
     `503` refuses at the door; `-503` lets the request through and then loses the answer, so
-    that the client sees 503 for what was committed.
+    that the client sees 503 for what was committed; `0` cuts the connection in mid-answer.
     """
 
     def __init__(self, app: Any) -> None:
@@ -73,6 +73,10 @@ class Door:
                 pass
 
             await self.app(scope, receive, lost)
+        if status == 0:
+            cut = [(b"content-length", b"100")]
+            await send({"type": "http.response.start", "status": 200, "headers": cut})
+            return
         headers = [(b"content-type", b"application/json"), (b"access-control-allow-origin", b"*")]
         if abs(status) == 429:
             headers.append((b"retry-after", b"1"))

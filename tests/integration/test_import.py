@@ -1,14 +1,20 @@
 """Goal: a file of history comes in once, whole but for what is named, however often it was cut off."""
 
 import json
+import signal
+import subprocess
 from pathlib import Path
+from subprocess import PIPE
 
 import httpx
 import pytest
 
 from segue.cli import importing
+from segue.cli.asking import Running
+from segue.errors import ComeLater
+from segue.settings import Settings
 from tests.integration.conftest import Segue
-from tests.integration.test_coupons import segue as command
+from tests.integration.test_coupons import SEGUE, segue as command
 
 MANY = 1_200
 
@@ -76,6 +82,81 @@ def test_an_import_that_dies_goes_on_where_it_stopped(
     assert "went on after 500 entries" in told
     assert f"{MANY - 500:,} accepted" in told
     assert len(segue.log()) == MANY
+
+
+def test_an_import_outlasts_a_segue_that_is_busy_or_gone(segue: Segue, tmp_path: Path) -> None:
+    path = wrote(tmp_path)
+    segue.door.script = [429, -503, 0]
+    told = run(segue, path, expect=4)
+    assert segue.door.seen == [429, -503, 0]
+    assert "Segue is busy: trying again in 1 s" in told
+    # What was committed although the answer was lost is told as known.
+    assert f"{MANY - 500:,} accepted, 500 known already" in told
+    assert len(segue.log()) == MANY
+
+
+def test_an_import_that_is_stopped_while_it_waits_goes_on_there(
+    segue: Segue, tmp_path: Path
+) -> None:
+    path = wrote(tmp_path)
+    segue.door.script = [429] * 1000
+    arguments = ("import", path.name, "--url", segue.url, "-q")
+    with subprocess.Popen([*SEGUE, *arguments], cwd=tmp_path, stderr=PIPE, text=True) as waiting:
+        assert waiting.stderr is not None
+        assert "busy: trying again" in waiting.stderr.readline()
+        waiting.send_signal(signal.SIGINT)
+        assert waiting.wait(timeout=60) == 130
+        assert "stopped after 0 entries: the same command goes on" in waiting.stderr.read()
+    segue.door.script.clear()
+    assert f"{MANY:,} accepted" in run(segue, path, expect=4)
+
+
+def test_an_import_that_meets_nobody_says_so_at_once_and_one_that_waits_in_vain_gives_up(
+    segue: Segue, tmp_path: Path
+) -> None:
+    path = wrote(tmp_path)
+    told = command("import", path.name, "--url", "http://127.0.0.1:9", "-q", cwd=tmp_path, expect=3)
+    assert "no Segue answers" in told
+    assert "trying again" not in told
+    segue.door.script = [503] * 1000
+    told = run(segue, path, "--patience", "1s", expect=3)
+    assert "stopped after 0 entries" in told
+    assert "error[OPS806]" in told
+
+
+@pytest.mark.parametrize(
+    ("headers", "named"),
+    [
+        ({"Retry-After": "7"}, 7.0),
+        (
+            {
+                "Retry-After": "Fri, 02 Jan 2026 10:00:09 GMT",
+                "Date": "Fri, 02 Jan 2026 10:00:00 GMT",
+            },
+            9.0,
+        ),
+        (
+            {
+                "Retry-After": "Fri, 02 Jan 2026 09:00:00 GMT",
+                "Date": "Fri, 02 Jan 2026 10:00:00 GMT",
+            },
+            0.0,
+        ),
+        ({"Retry-After": "soon"}, 0.0),
+        ({"Retry-After": "Fri, 02 Jan 2026 10:00:09 GMT"}, 0.0),
+        ({}, 0.0),
+    ],
+)
+def test_the_time_that_a_server_names_is_kept_to(
+    monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], named: float
+) -> None:
+    def busy(method: str, url: str, **_more: object) -> httpx.Response:
+        return httpx.Response(503, headers=headers, request=httpx.Request(method, url))
+
+    monkeypatch.setattr(httpx, "request", busy)
+    with pytest.raises(ComeLater) as refused:
+        Running("http://segue.example", Settings()).look("/v1/imports/a", importing.Reached)
+    assert refused.value.after_s == named
 
 
 def test_a_bulk_file_of_shopify_brings_orders_and_items(segue: Segue, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """How commands reach what they work on: the settings, and a running Segue over HTTP."""
 
 import os
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -8,13 +9,16 @@ import click
 import httpx
 import msgspec
 
-from segue.errors import NotHere, Refused
+from segue.errors import ComeLater, NotHere, Refused
 from segue.kernel.values import Record, Value
 from segue.settings import Settings, local_url, read, write_keys
 
 T = TypeVar("T")
 
 _PATIENCE_S = 35.0
+
+_LATER = frozenset({429, 502, 503, 504})
+"""What a Segue that is busy or restarting answers, or a gateway before it."""
 
 
 def settings_of(ctx: click.Context, **flags: object) -> Settings:
@@ -58,7 +62,11 @@ class Running:
         body: object = None,
         auth: httpx.BasicAuth | None = None,
     ) -> T:
-        """The decoded answer. Raises `NotHere` where nobody answers, `Refused` for a refusal."""
+        """The decoded answer.
+
+        Raises `NotHere` where nobody answers, `Refused` for a refusal, `ComeLater` if that is
+        only for the moment.
+        """
         headers = {"Content-Type": "application/json"}
         if auth is None and self._token:
             headers["Authorization"] = f"Bearer {self._token}"
@@ -89,9 +97,24 @@ class Running:
 
 
 def _refused(told: httpx.Response, problem: Problem) -> Refused:
-    message = problem.message or f"HTTP {told.status_code}"
+    message = f"{told.request.url}: {problem.message or f'HTTP {told.status_code}'}"
     hint = problem.hint or "is this address a Segue? `segue run` prints its own"
-    return Refused(f"{told.request.url}: {message}", hint)
+    if told.status_code in _LATER:
+        return ComeLater(message, hint, _named_s(told))
+    return Refused(message, hint)
+
+
+def _named_s(told: httpx.Response) -> float:
+    """The seconds that `Retry-After` names, as a number or as a date; 0 where it names none."""
+    said = told.headers.get("Retry-After", "").strip()
+    if said.isascii() and said.isdigit():
+        return float(said)
+    try:
+        until = parsedate_to_datetime(said)
+        now = parsedate_to_datetime(told.headers["Date"])
+        return max(0.0, (until - now).total_seconds())
+    except (KeyError, TypeError, ValueError):
+        return 0.0
 
 
 def write_key(settings: Settings) -> str:

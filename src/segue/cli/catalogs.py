@@ -79,7 +79,7 @@ def import_items(
     how = read_mapping(mapping) if mapping else None
     with Rejects(rejects) as rejected, _opened(ctx, store, create=True) as opened:
         source = ItemFile(file, how, rejected.add)
-        with FileBar(source, "items", hidden=quiet) as bar:
+        with FileBar(source.reading, "items", hidden=quiet) as bar:
             done = catalogs.import_file(
                 opened, lambda changes: opened.put_items(changes, wiring.now()), source, into,
                 bar.watch,
@@ -91,9 +91,9 @@ def import_items(
     said = f", {same:,} were so already" if same else ""
     said += f", {done.rejected:,} rows rejected" if done.rejected else ""
     click.echo(f"{done.changed:,} items changed in {into}{said}")
-    if source.report.broken:
-        click.echo(f"not read to its end: {source.report.broken}", err=True)
-    if done.rejected or source.report.broken:
+    if source.reading.report.broken:
+        click.echo(f"not read to its end: {source.reading.report.broken}", err=True)
+    if done.rejected or source.reading.report.broken:
         ctx.exit(4)
 
 

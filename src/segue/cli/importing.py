@@ -1,6 +1,7 @@
 """`segue import`: a file of history into a running Segue, going on where it was cut off."""
 
 from collections.abc import Iterator
+from functools import partial
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -10,15 +11,22 @@ import msgspec
 
 from segue import catalogs
 from segue.cli import asking
+from segue.cli.patience import patiently
 from segue.cli.rejects import FileBar, Rejects
+from segue.cli.spans import SPAN
 from segue.connectors import shopify_bulk
 from segue.connectors.files import Source
 from segue.connectors.tables import Rejection
+from segue.errors import ComeLater, NotHere
+from segue.kernel.values import SECOND, Millis
 from segue.server.importing import Entry
 from segue.settings import listed
 
 ENTRIES_AT_ONCE = 500
 """Entries of one request; each request is one durable piece."""
+
+
+_GOES_ON = "the same command goes on there"
 
 
 class Reached(msgspec.Struct):
@@ -48,16 +56,31 @@ class Taken(msgspec.Struct):
 @click.option("--mapping", metavar="NAME|FILE", help="How rows become events; found if left away.")
 @click.option("--rejects", metavar="FILE", help="Write rejected rows there, with the reason.")
 @click.option("--url", default="", help="Where Segue runs, if not where the settings say.")
+@click.option(
+    "--patience",
+    type=SPAN,
+    default="15m",
+    show_default=True,
+    metavar="TIME",
+    help="How long to wait for a Segue that is busy or gone, before giving up.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
 @click.pass_context
 def import_events(
-    ctx: click.Context, file: Path, mapping: str | None, rejects: str | None, url: str, quiet: bool
+    ctx: click.Context,
+    file: Path,
+    mapping: str | None,
+    rejects: str | None,
+    url: str,
+    patience: Millis,
+    quiet: bool,
 ) -> None:
     """Send the history in FILE to a running Segue: it counts, and opens no session.
 
     FILE is CSV or JSON lines, plain or gzipped: Segment messages, rows with a mapping, or a bulk
     file of Shopify's Admin API (orders, customers, products). What was imported before, or came
-    by webhook, counts once. An import that was cut off goes on where it stopped.
+    by webhook, counts once. While Segue is busy, restarts or can't be reached, the import waits and
+    then goes on; one that was cut off goes on where it stopped.
 
     \b
     Examples:
@@ -80,30 +103,48 @@ def import_events(
             source = Source(file, mapping, rejected.add)
         how = msgspec.json.encode((source.how, settings.customers_by, settings.marketing_topics))
         name = blake2b(catalogs.digest_of(file).encode() + how, digest_size=16).hexdigest()
-        path = f"/v1/imports/{name}"
-        before = running.look(path, Reached).reached
-        total = Taken()
-        reached = before
-        with FileBar(source, "events", hidden=quiet) as bar:
-            entries = islice(_entries(source), before, None)
-            while piece := list(islice(entries, ENTRIES_AT_ONCE)):
-                reached += len(piece)
-                body = {"source": source.name, "reached": reached, "entries": piece}
-                taken = running.change(path, body, Taken)
-                total.accepted += taken.accepted
-                total.known_already += taken.known_already
-                total.items_changed += taken.items_changed
-                for one in taken.refused:
-                    rejected.add(Rejection(one.line, one.message, ""))
-                bar.watch(source)
+        with FileBar(source.reading, "events", hidden=quiet) as bar:
+            sent = _Sending(running, f"/v1/imports/{name}", bar, patience / SECOND)
+            try:
+                sent.all_of(source, rejected)
+            except (KeyboardInterrupt, ComeLater, NotHere):
+                click.echo(f"stopped after {sent.reached:,} entries: {_GOES_ON}", err=True)
+                raise
         rejected.tell(str(file))
-    if before:
-        click.echo(f"went on after {before:,} entries that were imported before", err=True)
-    click.echo(_summary(total, rejected.many))
-    if source.report.broken:
-        click.echo(f"not read to its end: {source.report.broken}", err=True)
-    if rejected.many or source.report.broken:
+    if sent.before:
+        click.echo(f"went on after {sent.before:,} entries that were imported before", err=True)
+    click.echo(_summary(sent.total, rejected.many))
+    if source.reading.report.broken:
+        click.echo(f"not read to its end: {source.reading.report.broken}", err=True)
+    if rejected.many or source.reading.report.broken:
         ctx.exit(4)
+
+
+class _Sending:
+    """A file on its way, a piece at a time."""
+
+    def __init__(self, running: asking.Running, path: str, bar: FileBar, lasts_s: float) -> None:
+        self._running, self._path, self._bar, self._lasts_s = running, path, bar, lasts_s
+        self.total = Taken()
+        look = partial(running.look, path, Reached)
+        self.before = patiently(look, lasts_s, bar.waits, begun=False).reached
+        self.reached = self.before
+
+    def all_of(self, source: Source | shopify_bulk.BulkFile, rejected: Rejects) -> None:
+        """Send what was not sent before. A piece that was sent twice counts once."""
+        entries = islice(_entries(source), self.before, None)
+        while piece := list(islice(entries, ENTRIES_AT_ONCE)):
+            reached = self.reached + len(piece)
+            body = {"source": source.name, "reached": reached, "entries": piece}
+            send = partial(self._running.change, self._path, body, Taken)
+            taken = patiently(send, self._lasts_s, self._bar.waits, begun=True)
+            self.reached = reached
+            self.total.accepted += taken.accepted
+            self.total.known_already += taken.known_already
+            self.total.items_changed += taken.items_changed
+            for one in taken.refused:
+                rejected.add(Rejection(one.line, one.message, ""))
+            self._bar.watch()
 
 
 def _entries(source: Source | shopify_bulk.BulkFile) -> Iterator[Entry]:

@@ -29,7 +29,7 @@ class RunBar:
     def __init__(self, sources: list[Source], *, hidden: bool) -> None:
         self._sources = sources
         self._bar = bar(hidden=hidden)
-        bytes_in_all = sum(source.total_bytes for source in sources) or None
+        bytes_in_all = sum(source.reading.total_bytes for source in sources) or None
         self._reading = self._bar.add_task("reading", total=bytes_in_all, done="")
         self._answering = self._bar.add_task("answering", total=None, done="", visible=False)
 
@@ -44,7 +44,7 @@ class RunBar:
         """The same entries, with the bar moving as they are read."""
         for number, one in enumerate(entries):
             if number % _READ_TICK == 0:
-                done = sum(source.read_bytes for source in self._sources)
+                done = sum(source.reading.read_bytes for source in self._sources)
                 self._bar.update(self._reading, completed=done, done=f"{number:,} events")
             yield one
 

@@ -3,13 +3,14 @@
 import csv
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from segue.connectors.tables import Rejection, Report
+from segue.connectors.reading import Reading
+from segue.connectors.tables import Rejection
 from segue.errors import NotHere
 
 _SHOWN = 5
@@ -31,24 +32,14 @@ def bar(*, hidden: bool) -> Progress:
     )
 
 
-class Watched(Protocol):
-    """A file that is being read."""
-
-    @property
-    def read_bytes(self) -> int: ...
-    @property
-    def report(self) -> Report: ...
-
-    total_bytes: int
-
-
 class FileBar:
     """A bar over the bytes of one file."""
 
-    def __init__(self, source: Watched, what: str, *, hidden: bool) -> None:
-        self._what = what
+    def __init__(self, file: Reading, what: str, *, hidden: bool) -> None:
+        self._file, self._what = file, what
         self._bar = bar(hidden=hidden)
-        self._task = self._bar.add_task("reading", total=source.total_bytes or None, done="")
+        self._told = False
+        self._task = self._bar.add_task("reading", total=file.total_bytes or None, done="")
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -57,10 +48,18 @@ class FileBar:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def watch(self, source: Watched) -> None:
+    def watch(self) -> None:
         """Show how far it is."""
-        read = f"{source.report.events:,} {self._what}"
-        self._bar.update(self._task, completed=source.read_bytes, done=read)
+        self._told = False
+        read = f"{self._file.report.events:,} {self._what}"
+        self._bar.update(self._task, completed=self._file.read_bytes, done=read)
+
+    def waits(self, why: str) -> None:
+        """Say that it goes on later; where there is no bar, once for each interruption."""
+        self._bar.update(self._task, done=why)
+        if self._bar.disable and not self._told:
+            click.echo(why, err=True)
+        self._told = True
 
 
 class Rejects:

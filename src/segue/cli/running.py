@@ -242,7 +242,7 @@ def put_catalogs(folder: Path, segue: wiring.Installation, console: Console) -> 
     """Import the workspace's files of items that have changed, and say what was in them."""
     for done, source in catalogs.import_changed(segue.store, segue.host.put_items, folder):
         console.print(f"catalog {done.catalog}: {done.changed:,} of {done.items:,} items changed")
-        for one in source.report.rejections[:REJECTED_SHOWN]:
+        for one in source.reading.report.rejections[:REJECTED_SHOWN]:
             console.print(f"{done.path}:{one.line}: {one.reason}", style="yellow")
         if done.rejected > REJECTED_SHOWN:
             console.print(f"... {done.rejected:,} rows rejected in all", style="yellow")

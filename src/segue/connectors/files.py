@@ -13,19 +13,16 @@ Rule 4: a source can be read again from the start, and gives the same events wit
 """
 
 import heapq
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
 from segue.connectors import mapping as mappings
 from segue.connectors.cells import LeftOut, Unfit
-from segue.connectors.limits import SORT_EVENTS_MAX
 from segue.connectors.lines import Lines, Records
 from segue.connectors.mapping import Mapping
+from segue.connectors.reading import Reading, in_order
 from segue.connectors.rows import Imported, Row, Translator
 from segue.connectors.tables import (
     Notes,
@@ -52,21 +49,15 @@ class Source:
         mapping: Mapping | str | Path | None = None,
         on_rejection: Callable[[Rejection], None] | None = None,
     ) -> None:
-        self.path = Path(path)
+        self.reading = Reading(path, on_rejection)
         if mapping is None:
-            mapping = detect(self.path)
+            mapping = detect(path)
         self.mapping = mapping if isinstance(mapping, Mapping | None) else mappings.load(mapping)
-        self._on_rejection = on_rejection
-        self._lines: Lines | None = None
-        self._notes = Notes(on_rejection)
-        lines = Lines(self.path)
-        self.total_bytes = lines.total_bytes
-        lines.close()
 
     @property
-    def read_bytes(self) -> int:
-        """How many of `total_bytes` have been read."""
-        return 0 if self._lines is None else self._lines.read_bytes
+    def path(self) -> Path:
+        """Where it lies."""
+        return self.reading.path
 
     @property
     def name(self) -> str:
@@ -78,28 +69,17 @@ class Source:
         """What its rows are read by."""
         return self.mapping
 
-    @property
-    def report(self) -> Report:
-        """What became of the rows so far."""
-        return self._notes.report
-
     def __iter__(self) -> Iterator[Imported]:
         """The arrivals in order of time, from the start of the file."""
-        self._notes = Notes(self._on_rejection)
-        self._lines = Lines(self.path)
-        try:
-            arrivals = self._read(self._lines)
+        with self.reading.from_start() as (lines, notes):
+            arrivals = self._read(lines, notes)
             if self.mapping is None or self.mapping.order == "time":
-                arrivals = _sorted(arrivals)
-            yield from self._in_order(arrivals)
-            self.report.broken = self._lines.broken
-        finally:
-            self._lines.close()
+                arrivals = in_order(arrivals, Imported, _when)
+            yield from self._in_order(arrivals, notes.report)
 
-    def _in_order(self, arrivals: Iterator[Imported]) -> Iterator[Imported]:
+    def _in_order(self, arrivals: Iterator[Imported], report: Report) -> Iterator[Imported]:
         """Rule 3, and the count."""
         latest = Instant(0)
-        report = self.report
         for arrival in arrivals:
             report.events += 1
             if arrival.arrived_at >= latest:
@@ -109,16 +89,21 @@ class Source:
                 report.late += 1
                 yield Imported(arrival.line, arrival.event, latest, arrival.also)
 
-    def _read(self, lines: Lines) -> Iterator[Imported]:
+    def _read(self, lines: Lines, notes: Notes) -> Iterator[Imported]:
         if self.mapping is None:
             from segue.connectors.messages import read
 
-            return read(lines, self._notes.count, self._notes.reject)
-        rows, all_text = mapped_rows(lines, self.path, self._notes, self.mapping)
-        return self._translated(self.mapping, rows, all_text)
+            return read(lines, notes.count, notes.reject)
+        rows, all_text = mapped_rows(lines, self.path, notes, self.mapping)
+        return self._translated(self.mapping, rows, notes, all_text=all_text)
 
     def _translated(
-        self, mapping: Mapping, rows: Iterator[tuple[Row, int, bytes]], all_text: bool
+        self,
+        mapping: Mapping,
+        rows: Iterator[tuple[Row, int, bytes]],
+        notes: Notes,
+        *,
+        all_text: bool,
     ) -> Iterator[Imported]:
         columns = next(rows)[0]
         translator = Translator(mapping, [str(name) for name in columns], all_text=all_text)
@@ -126,9 +111,9 @@ class Source:
             try:
                 yield from translator.translate(row, line, raw)
             except Unfit as unfit:
-                self._notes.reject(line, str(unfit), raw)
+                notes.reject(line, str(unfit), raw)
             except LeftOut as left_out:
-                self._notes.skip(str(left_out))
+                notes.skip(str(left_out))
         yield from translator.flush()
 
 
@@ -179,40 +164,8 @@ def _fitting(packaged: list[Mapping], columns: list[str], path: Path) -> Mapping
     )
 
 
-def _sorted(arrivals: Iterator[Imported]) -> Iterator[Imported]:
-    """In order of arrival, equals as they stood; sorted runs on disk beyond what memory holds."""
-    first = sorted(islice(arrivals, SORT_EVENTS_MAX), key=_when)
-    if len(first) < SORT_EVENTS_MAX:
-        yield from first
-        return
-    with tempfile.TemporaryDirectory(prefix="segue-sort-") as folder:
-        runs: list[Path] = []
-        run = first
-        while run:
-            path = Path(folder) / str(len(runs))
-            with path.open("wb") as out:
-                _spill(run, out)
-            runs.append(path)
-            run = sorted(islice(arrivals, SORT_EVENTS_MAX), key=_when)
-        yield from heapq.merge(*map(_unspill, runs), key=_when)
-
-
 def _when(arrival: Imported) -> Instant:
     return arrival.arrived_at
-
-
-def _spill(run: list[Imported], out: IO[bytes]) -> None:
-    encode = msgspec.msgpack.Encoder().encode
-    for arrival in run:
-        packed = encode(arrival)
-        out.write(len(packed).to_bytes(4, "big") + packed)
-
-
-def _unspill(path: Path) -> Iterator[Imported]:
-    decode = msgspec.msgpack.Decoder(Imported).decode
-    with path.open("rb") as run:
-        while size := run.read(4):
-            yield decode(run.read(int.from_bytes(size, "big")))
 
 
 def merged(sources: Sequence[Source]) -> Iterator[Imported]:

@@ -24,12 +24,12 @@ from segue.connectors.limits import (
 )
 from segue.connectors.lines import Lines
 from segue.connectors.mapping import Field, Strict, decoded, field, used
+from segue.connectors.reading import Reading
 from segue.connectors.rows import Fields
 from segue.connectors.segment import REFUSALS, first_flaw
 from segue.connectors.tables import (
     Notes,
     Rejection,
-    Report,
     csv_rows,
     json_objects,
     mapped_rows,
@@ -141,14 +141,10 @@ class ItemFile:
         mapping: ItemMapping | None = None,
         on_rejection: Callable[[Rejection], None] | None = None,
     ) -> None:
-        self.path = Path(path)
+        self.reading = Reading(path, on_rejection)
         self.mapping = mapping
-        self._on_rejection = on_rejection
-        self._notes = Notes(on_rejection)
-        self._lines: Lines | None = None
-        lines = Lines(self.path)
+        lines = Lines(self.reading.path)
         try:
-            self.total_bytes = lines.total_bytes
             first = lines.take()
         except Unfit as unfit:
             raise SourceUnreadable(f"{path}:1: {unfit}") from None
@@ -159,21 +155,9 @@ class ItemFile:
             self._json = mapping.format == "json"
         self._tabs = mapping is None and b"\t" in first and b"," not in first
 
-    @property
-    def report(self) -> Report:
-        """What became of the rows so far."""
-        return self._notes.report
-
-    @property
-    def read_bytes(self) -> int:
-        """How many of `total_bytes` have been read."""
-        return 0 if self._lines is None else self._lines.read_bytes
-
     def __iter__(self) -> Iterator[ItemRow]:
         """The items from the start of the file, in its order. Raises `SourceUnreadable`."""
-        self._notes = notes = Notes(self._on_rejection)
-        self._lines = lines = Lines(self.path)
-        try:
+        with self.reading.from_start() as (lines, notes):
             rows, make = self._opened(lines, notes)
             for row, line, raw in rows:
                 try:
@@ -183,9 +167,6 @@ class ItemFile:
                 else:
                     notes.report.events += 1
                     yield ItemRow(line, id_, fields)
-            notes.report.broken = lines.broken
-        finally:
-            lines.close()
 
     def _opened(self, lines: Lines, notes: Notes) -> tuple[Iterator[_Read], _Make]:
         """The rows, and what makes an id and fields of one."""
@@ -194,12 +175,12 @@ class ItemFile:
             return json_objects(lines, notes), lambda one: (id_in(one), one)
         all_text = True
         if mapping is not None:
-            rows, all_text = mapped_rows(lines, self.path, notes, mapping)
+            rows, all_text = mapped_rows(lines, self.reading.path, notes, mapping)
         else:
-            rows = csv_rows(lines, self.path, notes, (), "\t" if self._tabs else ",")
+            rows = csv_rows(lines, self.reading.path, notes, (), "\t" if self._tabs else ",")
         header = [str(name) for name in next(rows)[0]]
         if mapping is None:
-            return rows, _Plain(header, self.path).read
+            return rows, _Plain(header, self.reading.path).read
         return rows, _Mapped(mapping, header, all_text=all_text).read
 
 

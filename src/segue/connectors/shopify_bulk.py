@@ -11,20 +11,19 @@ Rule 3: ids are the digits of the global id, as text; they exceed 2^53.
 """
 
 from collections.abc import Callable, Iterator
-from heapq import merge
-from itertools import groupby, islice
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import IO, Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from segue.connectors import shopify
 from segue.connectors.cells import Unfit
-from segue.connectors.limits import INSTANT_MAX, SORT_EVENTS_MAX
+from segue.connectors.limits import INSTANT_MAX
 from segue.connectors.lines import Lines
-from segue.connectors.tables import Notes, Rejection, Report, json_objects
+from segue.connectors.reading import Reading, in_order
+from segue.connectors.tables import Notes, Rejection, json_objects
 from segue.connectors.webhook import Body, Item, Refused, UserBy, members, record, records, word
 from segue.kernel.inputs import Consented, Event
 from segue.kernel.values import Instant
@@ -32,8 +31,14 @@ from segue.kernel.values import Instant
 GID = "gid://shopify/"
 _PARENT = "__parentId"
 
-_Line = tuple[int, int, bytes]
-"""The place of the parent among the parents, the line's own number, and the line."""
+
+class _Line(NamedTuple):
+    """A line of the file, with where its family stands in it."""
+
+    place: int
+    """That of the parent among the parents."""
+    line: int
+    raw: bytes
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,66 +76,28 @@ class BulkFile:
         marketing_topics: tuple[str, ...] = ("marketing",),
         on_rejection: Callable[[Rejection], None] | None = None,
     ) -> None:
-        self.path = Path(path)
+        self.reading = Reading(path, on_rejection)
         self._user_by: UserBy = user_by
         self._topics = marketing_topics
-        self._on_rejection = on_rejection
-        self._notes = Notes(on_rejection)
-        self._lines: Lines | None = None
-        lines = Lines(self.path)
-        self.total_bytes = lines.total_bytes
-        lines.close()
-
-    @property
-    def report(self) -> Report:
-        """What became of the lines so far."""
-        return self._notes.report
-
-    @property
-    def read_bytes(self) -> int:
-        """How many of `total_bytes` have been read."""
-        return 0 if self._lines is None else self._lines.read_bytes
 
     def __iter__(self) -> Iterator[Found]:
         """What each object says, in the order of the file."""
-        self._notes = notes = Notes(self._on_rejection)
-        self._lines = lines = Lines(self.path)
-        try:
-            with TemporaryDirectory(prefix="segue-bulk-") as folder:
-                for _, family in groupby(self._sorted(lines, Path(folder)), key=itemgetter(0)):
-                    found = self._found(list(family))
-                    if found is not None:
-                        notes.report.events += len(found.events)
-                        yield found
-            notes.report.broken = lines.broken
-        finally:
-            lines.close()
+        with self.reading.from_start() as (lines, notes):
+            # Parents in the order of the file, each followed by all that is its own (rule 2).
+            found = in_order(self._numbered(lines, notes), _Line, itemgetter(0, 1))
+            for _, family in groupby(found, key=itemgetter(0)):
+                one = self._found(list(family), notes)
+                if one is not None:
+                    notes.report.events += len(one.events)
+                    yield one
 
-    def _sorted(self, lines: Lines, folder: Path) -> Iterator[_Line]:
-        """Parents in the order of the file, each followed by all that is its own (rule 2)."""
-        read = self._numbered(lines)
-        runs: list[Path] = []
-        while True:
-            run = sorted(islice(read, SORT_EVENTS_MAX))
-            if not runs and len(run) < SORT_EVENTS_MAX:
-                yield from run
-                return
-            if not run:
-                break
-            runs.append(folder / str(len(runs)))
-            with runs[-1].open("wb") as out:
-                for one in run:
-                    packed = msgspec.msgpack.encode(one)
-                    out.write(len(packed).to_bytes(4, "big") + packed)
-        yield from merge(*map(_unspilled, runs))
-
-    def _numbered(self, lines: Lines) -> Iterator[_Line]:
+    def _numbered(self, lines: Lines, notes: Notes) -> Iterator[_Line]:
         places: dict[str, int] = {}
-        for said, line, raw in json_objects(lines, self._notes):
+        for said, line, raw in json_objects(lines, notes):
             parent, own = said.get(_PARENT), said.get("id")
             if isinstance(parent, str):
                 if parent not in places:
-                    self._notes.reject(line, f"its parent {parent[:80]} is not before it", raw)
+                    notes.reject(line, f"its parent {parent[:80]} is not before it", raw)
                     continue
                 place = places[parent]
                 if isinstance(own, str):
@@ -138,18 +105,18 @@ class BulkFile:
             elif isinstance(own, str) and own.startswith(GID):
                 place = places.setdefault(own, len(places))
             else:
-                self._notes.reject(line, "no id of Shopify's and no parent", raw)
+                notes.reject(line, "no id of Shopify's and no parent", raw)
                 continue
-            yield place, line, raw.partition(b":")[2]
+            yield _Line(place, line, raw.partition(b":")[2])
 
-    def _found(self, family: list[_Line]) -> Found | None:
+    def _found(self, family: list[_Line], notes: Notes) -> Found | None:
         said = msgspec.json.decode(family[0][2], type=dict[str, Any])
         children = [msgspec.json.decode(raw, type=dict[str, Any]) for _, _, raw in family[1:]]
         line = family[0][1]
         topic = _kind(said)
         write = _WRITERS.get(topic)
         if write is None:
-            self._notes.skip(f"nothing is made of {topic or 'objects without a kind'}"[:80])
+            notes.skip(f"nothing is made of {topic or 'objects without a kind'}"[:80])
             return None
         events: list[Event] = []
         consents: list[tuple[str, Consented]] = []
@@ -160,22 +127,15 @@ class BulkFile:
                 marketing_topics=self._topics,
             )  # fmt: skip
             if isinstance(told, Refused):
-                self._notes.reject(line, told.detail, family[0][2])
+                notes.reject(line, told.detail, family[0][2])
                 continue
             events += (msgspec.structs.replace(event, live=False) for event in told.events)
             consents += told.consents
             items += told.items
         if any(event.at >= INSTANT_MAX - 1 for event in events):
-            self._notes.reject(line, "no time at which it happened", family[0][2])
+            notes.reject(line, "no time at which it happened", family[0][2])
             return None
         return Found(line=line, events=tuple(events), consents=tuple(consents), items=tuple(items))
-
-
-def _unspilled(path: Path) -> Iterator[_Line]:
-    file: IO[bytes]
-    with path.open("rb") as file:
-        while size := file.read(4):
-            yield msgspec.msgpack.decode(file.read(int.from_bytes(size, "big")), type=_Line)
 
 
 # ── in the words of the webhooks ────────────────────────────────────────────────────

@@ -441,7 +441,7 @@ def note_sources(answer: Backtest, sources: Sequence[Source]) -> Backtest:
         if report is None:
             continue
         for source in sources:
-            read = source.report
+            read = source.reading.report
             report.rejected += read.rejected
             for reason, many in read.skipped.items():
                 report.skipped[reason] = report.skipped.get(reason, 0) + many

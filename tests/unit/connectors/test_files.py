@@ -44,7 +44,7 @@ def test_a_row_becomes_an_event_with_typed_properties(tmp_path: Path) -> None:
     assert one.event.user_id == "ana"
     assert one.event.properties == {"product_id": "17", "price": 9.5, "total": 9.5}
     assert one.event.at == one.arrived_at == 1714557600000
-    assert source.report.rows == source.report.events == 1
+    assert source.reading.report.rows == source.reading.report.events == 1
 
 
 def test_an_empty_cell_is_a_missing_property(tmp_path: Path) -> None:
@@ -83,25 +83,25 @@ def test_a_bad_row_is_rejected_alone_with_line_and_reason(
     good = "2024-05-01,view,ana,1,2\n"
     rows, source = read(tmp_path, f"{HEADER}{good}{row}\n{good}")
     assert [one.line for one in rows] == [2, 4]
-    (rejection,) = source.report.rejections
+    (rejection,) = source.reading.report.rejections
     assert rejection.line == 3
     assert reason in rejection.reason
-    assert source.report.rows == 3
-    assert source.report.rejected == 1
+    assert source.reading.report.rows == 3
+    assert source.reading.report.rejected == 1
 
 
 def test_bytes_that_are_no_utf8_spoil_their_row_only(tmp_path: Path) -> None:
     good = b"2024-05-01,view,ana,1,2\n"
     rows, source = read(tmp_path, HEADER.encode() + good + b"2024-05-01,view,\xff,1,2\n" + good)
     assert [one.line for one in rows] == [2, 4]
-    assert source.report.rejections[0].reason.startswith("not utf-8")
+    assert source.reading.report.rejections[0].reason.startswith("not utf-8")
 
 
 def test_a_quote_that_is_never_closed_spoils_its_line_only(tmp_path: Path) -> None:
     good = "2024-05-01,view,ana,1,2\n" * (RECORD_LINES_MAX + 50)
     rows, source = read(tmp_path, HEADER + '2024-05-01,view,"ana,1,2\n' + good)
     assert len(rows) == RECORD_LINES_MAX + 50
-    assert [one.line for one in source.report.rejections] == [2]
+    assert [one.line for one in source.reading.report.rejections] == [2]
     assert rows[0].line == 3
     assert rows[-1].line == RECORD_LINES_MAX + 52
 
@@ -110,7 +110,7 @@ def test_a_quote_open_at_the_end_of_the_file_spoils_its_line_only(tmp_path: Path
     text = HEADER + '2024-05-01,view,"ana,1,2\n' + "2024-05-01,view,ana,1,2\n" * 3
     rows, source = read(tmp_path, text)
     assert [one.line for one in rows] == [3, 4, 5]
-    assert source.report.rejected == 1
+    assert source.reading.report.rejected == 1
 
 
 def test_a_line_break_inside_quotes_belongs_to_its_cell(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_line_without_end_is_rejected_and_passed_over(
     good = "2024-05-01,view,ana,1,2\n"
     rows, source = read(tmp_path, f"{HEADER}{good}{'x' * 1000}\n{good}")
     assert [one.line for one in rows] == [2, 4]
-    assert source.report.rejections[0].line == 3
+    assert source.reading.report.rejections[0].line == 3
 
 
 def test_a_gzipped_file_that_breaks_off_gives_what_it_has(tmp_path: Path) -> None:
@@ -136,10 +136,10 @@ def test_a_gzipped_file_that_breaks_off_gives_what_it_has(tmp_path: Path) -> Non
     path.write_bytes(packed[: len(packed) // 2])
     source = Source(path, mappings.parse(SHOP, "shop.yaml"))
     assert 20_000 < sum(1 for _ in source) < 30_000
-    assert "breaks off" in source.report.broken
+    assert "breaks off" in source.reading.report.broken
     path.write_bytes(packed[:-8] + bytes(8))  # its checksum is wrong
     assert 45_000 < sum(1 for _ in source) <= 50_000
-    assert "damaged" in source.report.broken
+    assert "damaged" in source.reading.report.broken
 
 
 def test_gzipped_files_joined_end_to_end_are_read_to_the_last(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_gzipped_files_joined_end_to_end_are_read_to_the_last(tmp_path: Path) ->
     packed = gzip.compress(HEADER.encode() + row) + gzip.compress(row * 2)
     rows, source = read(tmp_path, packed)
     assert [one.line for one in rows] == [2, 3, 4]
-    assert source.report.broken == ""
+    assert source.reading.report.broken == ""
 
 
 def test_a_gzipped_file_counts_its_progress_in_bytes_on_the_disk(tmp_path: Path) -> None:
@@ -155,22 +155,22 @@ def test_a_gzipped_file_counts_its_progress_in_bytes_on_the_disk(tmp_path: Path)
     path = tmp_path / "rows.csv.gz"
     path.write_bytes(gzip.compress(text.encode()))
     source = Source(path, mappings.parse(SHOP, "shop.yaml"))
-    assert source.read_bytes == 0
-    assert source.total_bytes == path.stat().st_size
+    assert source.reading.read_bytes == 0
+    assert source.reading.total_bytes == path.stat().st_size
     assert sum(1 for _ in source) == 1000
-    assert source.read_bytes == source.total_bytes
+    assert source.reading.read_bytes == source.reading.total_bytes
 
 
 def test_a_file_out_of_order_is_read_in_order_of_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With so little memory that the sort has to go through the disk."""
-    monkeypatch.setattr("segue.connectors.files.SORT_EVENTS_MAX", 7)
+    monkeypatch.setattr("segue.connectors.reading.SORT_EVENTS_MAX", 7)
     minutes = [(n * 37) % 60 for n in range(60)]
     text = HEADER + "".join(f"2024-05-01T10:{m:02}:00,view,u{m},1,2\n" for m in minutes)
     rows, source = read(tmp_path, text)
     assert [one.event.user_id for one in rows] == [f"u{m}" for m in range(60)]
-    assert source.report.late == 0
+    assert source.reading.report.late == 0
 
 
 def test_in_a_file_that_promised_order_a_row_out_of_order_arrives_late(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_in_a_file_that_promised_order_a_row_out_of_order_arrives_late(tmp_path:
     rows, source = read(tmp_path, text, SHOP + "order: file\n")
     assert rows[1].arrived_at == rows[0].arrived_at
     assert rows[1].event.at < rows[1].arrived_at
-    assert source.report.late == 1
+    assert source.reading.report.late == 1
 
 
 def test_several_files_are_read_as_one(tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_the_lines_of_one_bill_become_one_order(tmp_path: Path) -> None:
         {"product_id": "c", "quantity": 3},
     ]
     assert rows[4].event.properties["total"] == 2.2
-    assert source.report.late == 0
+    assert source.reading.report.late == 0
 
 
 def test_rows_of_a_bill_that_was_closed_are_rejected(tmp_path: Path) -> None:
@@ -256,15 +256,15 @@ def test_rows_of_a_bill_that_was_closed_are_rejected(tmp_path: Path) -> None:
         2,
         5,
     ]
-    assert "too far away in time" in source.report.rejections[0].reason
+    assert "too far away in time" in source.reading.report.rejections[0].reason
 
 
 def test_rows_left_out_on_purpose_are_counted_by_reason(tmp_path: Path) -> None:
     text = BILLS + "2024-05-01,1,,a,2,1\n" * 3
     rows, source = read(tmp_path, text, INVOICES)
     assert rows == []
-    assert source.report.skipped == {"no customer": 3}
-    assert source.report.rejected == 0
+    assert source.reading.report.skipped == {"no customer": 3}
+    assert source.reading.report.rejected == 0
 
 
 def test_a_bad_line_leaves_its_bill_as_it_was(tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_a_bad_line_leaves_its_bill_as_it_was(tmp_path: Path) -> None:
     rows, source = read(tmp_path, text, INVOICES)
     assert rows[-1].event.properties["total"] == 2
     assert rows[-1].event.properties["lines"] == 1
-    assert [one.line for one in source.report.rejections] == [3, 4]
+    assert [one.line for one in source.reading.report.rejections] == [3, 4]
 
 
 def test_a_bad_line_does_not_lose_the_bills_that_its_time_completes(tmp_path: Path) -> None:
@@ -284,7 +284,7 @@ def test_a_bad_line_does_not_lose_the_bills_that_its_time_completes(tmp_path: Pa
     rows, source = read(tmp_path, text, INVOICES)
     totals = [one.event.properties["total"] for one in rows if one.event.kind == "track"]
     assert totals == [2]
-    assert [one.line for one in source.report.rejections] == [3, 4]
+    assert [one.line for one in source.reading.report.rejections] == [3, 4]
 
 
 def test_json_lines_are_mapped_by_path_and_exploded(tmp_path: Path) -> None:
@@ -304,7 +304,7 @@ def test_json_lines_are_mapped_by_path_and_exploded(tmp_path: Path) -> None:
     rows = list(source)
     assert [(one.line, one.event.at) for one in rows] == [(1, 1000), (1, 2000), (5, 3000)]
     assert rows[0].event.user_id == "90071992547409931"
-    assert [one.line for one in source.report.rejections] == [2, 3]
+    assert [one.line for one in source.reading.report.rejections] == [2, 3]
 
 
 def test_segment_messages_are_read_as_they_stand(tmp_path: Path) -> None:
@@ -325,8 +325,8 @@ def test_segment_messages_are_read_as_they_stand(tmp_path: Path) -> None:
     assert rows[0].event.traits == {"email": "a@example.com"}
     assert len(rows[0].also) == 1
     assert rows[1].arrived_at - rows[1].event.at == 5000
-    assert [one.line for one in source.report.rejections] == [3, 4]
-    assert source.report.rows == 5
+    assert [one.line for one in source.reading.report.rejections] == [3, 4]
+    assert source.reading.report.rows == 5
 
 
 def test_a_known_files_mapping_is_found_by_its_columns(tmp_path: Path) -> None:

@@ -79,12 +79,12 @@ def test_bad_rows_are_named_and_harm_no_other(tmp_path: Path) -> None:
     source = ItemFile(path, on_rejection=lambda one: seen.append(one.line))
     assert list(items(source)) == ["a", "f"]
     assert seen == [2, 3, 4, 5, 6, 7, 8, 9]
-    reasons = [one.reason for one in source.report.rejections]
+    reasons = [one.reason for one in source.reading.report.rejections]
     assert reasons[0] == "no id: every item has one"
     assert reasons[2] == "n: it contains a number that is out of range"
     assert reasons[5] == "larger than 64 KB"
     assert "nested deeper" in reasons[6]
-    assert source.report.rows == 10
+    assert source.reading.report.rows == 10
 
 
 def test_a_mapping_says_exactly_what_an_item_has(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_mapping_says_exactly_what_an_item_has(tmp_path: Path) -> None:
     assert items(source) == {
         "7": {"name": "Stühle", "price": 12.5, "url": "/p/7", "currency": "EUR"}
     }
-    assert source.report.rejections[0].reason == "price: 'viel' is not a number"
+    assert source.reading.report.rejections[0].reason == "price: 'viel' is not a number"
 
 
 def test_a_mapping_reads_paths_in_json_and_lists_in_its_lines(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_mapping_reads_paths_in_json_and_lists_in_its_lines(tmp_path: Path) ->
     )
     source = ItemFile(path, read_mapping(how))
     assert items(source) == {"a": {"price": 3, "shop": "x"}}
-    assert source.report.rejected == 1
+    assert source.reading.report.rejected == 1
 
 
 @pytest.mark.parametrize(

@@ -81,8 +81,12 @@ def test_a_mapping_for_either_format_gives_the_events_of_the_same_rows_in_csv(
     many = 2 * PARQUET_ROWS_AT_ONCE_MAX + 3
     source = Source(made(tmp_path / "t", ORDERS.format(many=many)), mapping(tmp_path, kind))
     found = list(source)
-    assert (source.report.rows, source.report.events, source.report.rejected) == (many, many, 0)
-    assert source.read_bytes == source.total_bytes
+    assert (
+        source.reading.report.rows,
+        source.reading.report.events,
+        source.reading.report.rejected,
+    ) == (many, many, 0)
+    assert source.reading.read_bytes == source.reading.total_bytes
     with (tmp_path / "t.csv").open("w", newline="", encoding="utf-8") as out:
         rows = csv.writer(out)
         rows.writerow(["id", "customer", "what", "sku", "price", "when"])
@@ -100,10 +104,10 @@ def test_a_mapping_for_either_format_gives_the_events_of_the_same_rows_in_csv(
 def test_it_is_read_again_with_the_same_ids_and_progress_has_an_end(tmp_path: Path) -> None:
     source = Source(made(tmp_path / "t", ORDERS.format(many=2500)), mapping(tmp_path, "json"))
     first = [one.event.id for one in source]
-    seen = [source.read_bytes for _ in source]
+    seen = [source.reading.read_bytes for _ in source]
     assert first == [one.event.id for one in source]
     assert seen == sorted(seen)
-    assert 0 < seen[0] <= seen[-1] == source.total_bytes
+    assert 0 < seen[0] <= seen[-1] == source.reading.total_bytes
 
 
 def test_a_packaged_mapping_is_found_by_the_columns(tmp_path: Path) -> None:
@@ -139,7 +143,7 @@ def test_a_row_that_makes_no_event_is_rejected_with_its_number(tmp_path: Path) -
     rows = ORDERS.format(many=3).replace("'view' AS", "CASE i WHEN 1 THEN 'odd' ELSE 'view' END AS")
     source = Source(made(tmp_path / "t", rows), mapping(tmp_path, "csv"))
     assert [one.line for one in source] == [1, 3]
-    (rejection,) = source.report.rejections
+    (rejection,) = source.reading.report.rejections
     assert rejection.line == 2
     assert "odd" in rejection.reason
 
@@ -173,7 +177,7 @@ def test_a_file_that_is_damaged_further_on_gives_what_comes_before(tmp_path: Pat
     found = list(source)
     assert PARQUET_ROWS_AT_ONCE_MAX <= len(found) < 20_000
     assert [one.line for one in found] == list(range(1, len(found) + 1))
-    assert "damaged from here on" in source.report.broken
+    assert "damaged from here on" in source.reading.report.broken
 
 
 def test_without_its_reader_it_is_said_what_to_install(

@@ -26,8 +26,8 @@ def test_the_rees46_slice_is_read_whole_and_in_order() -> None:
         names[one.event.name] += 1
         users.add(one.event.user_id)
         ids.add(one.event.id)
-    assert source.report.rows == 17434
-    assert source.report.rejected == source.report.late == 0
+    assert source.reading.report.rows == 17434
+    assert source.reading.report.rejected == source.reading.report.late == 0
     assert names == {
         "Product Viewed": 17055,
         "Product Added": 165,
@@ -35,7 +35,7 @@ def test_the_rees46_slice_is_read_whole_and_in_order() -> None:
         "Profile Identified": 4504,
     }
     assert len(users) == 4504
-    assert len(ids) == source.report.events
+    assert len(ids) == source.reading.report.events
 
 
 def test_the_otto_sessions_are_put_in_order_of_time() -> None:
@@ -69,9 +69,9 @@ def test_the_invoices_of_online_retail_equal_a_naive_recount() -> None:
             assert isinstance(said["total"], float)
             assert isinstance(said["lines"], int)
             seen[str(said["order_id"])] = (one.event.name, said["total"], said["lines"])
-    assert source.report.rows == 541_909
-    assert source.report.skipped == {"no customer": 135_080}
-    assert source.report.rejected == source.report.late == 0
+    assert source.reading.report.rows == 541_909
+    assert source.reading.report.skipped == {"no customer": 135_080}
+    assert source.reading.report.rejected == source.reading.report.late == 0
     assert seen.keys() == totals.keys()
     for order, (name, total, count) in seen.items():
         assert name == ("Order Refunded" if order.startswith("C") else "Order Completed")

@@ -122,7 +122,7 @@ def test_an_order_has_the_ids_and_words_of_its_webhook(tmp_path: Path) -> None:
     assert [one.properties for one in found.events] == [one.properties for one in told.events]
     assert [one.at for one in found.events] == [one.at for one in told.events]
     assert not any(one.live for one in found.events)
-    assert source.report.events == len(found.events)
+    assert source.reading.report.events == len(found.events)
 
 
 def test_a_cancelled_order_tells_both(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_product_is_the_item_of_its_webhook(tmp_path: Path) -> None:
 def test_children_may_stand_anywhere_after_their_parent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sort: int
 ) -> None:
-    monkeypatch.setattr("segue.connectors.shopify_bulk.SORT_EVENTS_MAX", sort)
+    monkeypatch.setattr("segue.connectors.reading.SORT_EVENTS_MAX", sort)
     children = [*LINES, *VARIANTS]
     random.Random(7).shuffle(children)
     children.sort(key=lambda one: one["__parentId"] != PRODUCT["id"])
@@ -184,8 +184,8 @@ def test_bad_lines_are_named_and_harm_no_other(tmp_path: Path) -> None:
         {"id": f"{GID}Collection/1"}, PRODUCT,
     )  # fmt: skip
     assert [one.line for one in found] == [1, 8]
-    assert [one.line for one in source.report.rejections] == [2, 3, 4, 5, 6]
-    assert source.report.skipped == {"nothing is made of Collection": 1}
+    assert [one.line for one in source.reading.report.rejections] == [2, 3, 4, 5, 6]
+    assert source.reading.report.skipped == {"nothing is made of Collection": 1}
 
 
 def test_only_a_bulk_file_is_one(tmp_path: Path) -> None:
