@@ -52,7 +52,7 @@ class Segue:
         ]
 
     @staticmethod
-    def wait_for(condition: Callable[[], Any], seconds: float = 15) -> Any:
+    def wait_for(condition: Callable[[], Any], seconds: float = 120) -> Any:
         deadline = time.monotonic() + seconds
         while not (found := condition()):
             assert time.monotonic() < deadline, "it did not happen in time"
@@ -61,7 +61,7 @@ class Segue:
 
     def close(self) -> None:
         self.server.should_exit = True
-        self.thread.join(timeout=15)
+        self.thread.join(timeout=120)
         self._open.close()
 
 
@@ -74,7 +74,7 @@ def told(file: str, url: str, folder: Path, only: str = "") -> dict[str, Any]:
         cwd=SHOP.parent,
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=1500,
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])

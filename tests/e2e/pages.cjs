@@ -1,6 +1,6 @@
 // How pages live in Chromium: several tabs, back and forward, a bad line, a workspace that asks for
 // consent: node pages.cjs CHROMIUM SEGUE_URL FOLDER [STORIES]
-const { at, segue, tell } = require("./world.cjs");
+const { at, forgotten, segue, silent, tell } = require("./world.cjs");
 
 const ready = (tab) => tab.waitForFunction(() => window.segue && !Array.isArray(window.segue));
 const stored = (tab) => tab.evaluate(() => ({ cookie: document.cookie, local: Object.keys(localStorage), session: Object.keys(sessionStorage) }));
@@ -40,7 +40,7 @@ const stories = {
     const who = await tab.evaluate(() => window.segue.ids().anonymousId);
     const same = who === (await other.evaluate(() => window.segue.ids().anonymousId));
     await other.evaluate(() => window.segue.consent(false));
-    await tab.waitForTimeout(800);
+    await forgotten(tab);
     asked.length = 0;
     await tab.evaluate(() => window.segue.track("Said After Another's No"));
     await tab.waitForTimeout(600);
@@ -69,7 +69,7 @@ const stories = {
       return route.continue();
     });
     await track("Said On A Bad Line", 3);
-    await tab.waitForFunction(() => !Object.keys(localStorage).some((key) => key.startsWith("segue.q.")), null, { timeout: 15000 });
+    await silent(tab);
     return { id: await id(), tries: tries.length, pause: tries[1] - tries[0] };
   },
   /** What stands stays, whatever else happens; what comes moves nothing that is there. */

@@ -6,7 +6,7 @@
 // `deliverPushMessage`. What a finger does on a notification is an event made by hand.
 const http = require("node:http");
 const { createDecipheriv, createECDH, hkdfSync, randomBytes } = require("node:crypto");
-const { at, segue, tell } = require("./world.cjs");
+const { at, profile, tell, until } = require("./world.cjs");
 
 const ends = new Map();
 
@@ -69,20 +69,6 @@ function pretend({ subscription, worker }) {
     const kept = worker ? "" : scope.localStorage?.getItem("pretend");
     return scope.held ?? (kept ? (scope.held = made(kept)) : null);
   };
-}
-
-const until = async (work) => {
-  for (const deadline = Date.now() + 25_000; Date.now() < deadline; ) {
-    const found = await work();
-    if (found) return found;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`in vain: ${work}`);
-};
-
-async function profile(id) {
-  const answer = await fetch(`${segue}/api/profiles/anonymous:${id}`);
-  return answer.ok ? answer.json() : {};
 }
 
 /** A page whose customer has said yes; `subscription` is what its push service gives. */
@@ -218,7 +204,7 @@ const stories = {
     await context.grantPermissions(["notifications"], { origin: at("") });
     await tab.reload();
     await tab.waitForFunction(() => window.segue && !Array.isArray(window.segue));
-    const state = await tab.evaluate(() => Promise.race([window.segue.push.subscribe({ worker: "/sw.js" }), new Promise((resolve) => setTimeout(resolve, 7000, "waits"))]));
+    const state = await tab.evaluate(() => Promise.race([window.segue.push.subscribe({ worker: "/sw.js" }), new Promise((resolve) => setTimeout(resolve, 100_000, "waits"))]));
     return { refused, state, trouble };
   },
 };

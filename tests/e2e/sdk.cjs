@@ -2,7 +2,7 @@
 // node sdk.cjs CHROMIUM SEGUE_URL FOLDER_FOR_PICTURES
 // The last line printed is what each story saw, as JSON.
 const path = require("node:path");
-const { at, pictures, segue, tell, visit } = require("./world.cjs");
+const { arrived, at, forgotten, pictures, segue, silent, tell, until, visit } = require("./world.cjs");
 
 const stories = {
   async rising({ tab, track, trouble, id }) {
@@ -25,7 +25,7 @@ const stories = {
     await tab.keyboard.press("Escape");
     await dialog.waitFor({ state: "detached" });
     const back = await tab.evaluate(() => document.activeElement.id);
-    await tab.waitForTimeout(800);
+    await arrived(await id(), "Message Dismissed");
     return { empty, role, inside, inert, back, again: await dialog.count(), trouble, id: await id() };
   },
   async bought({ tab, track, id }) {
@@ -50,7 +50,7 @@ const stories = {
     const hash = new URL(tab.url()).hash;
     await track("Checkout Started");
     await tab.locator("[data-segue-placement=pay-slot] .segue-checkout").waitFor();
-    await tab.waitForTimeout(600);
+    await arrived(await id(), "Message Shown", 3);
     return { focus, hash, trouble, id: await id() };
   },
   async words({ tab, track }) {
@@ -68,11 +68,10 @@ const stories = {
     await tab.evaluate(() => window.segue.flush());
     await context.setOffline(true);
     await track("Said Offline", 2);
-    await tab.waitForTimeout(700);
-    const kept = await tab.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith("segue.q.")).flatMap((key) => JSON.parse(localStorage[key])).length);
+    const waiting = () => tab.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith("segue.q.")).flatMap((key) => JSON.parse(localStorage[key])).length);
+    const kept = await until(async () => (await waiting()) === 2 && 2);
     await context.setOffline(false);
-    await tab.evaluate(() => window.segue.flush());
-    await tab.waitForFunction(() => !Object.keys(localStorage).some((key) => key.startsWith("segue.q.")));
+    await silent(tab);
     // And what a tab could not send before it was closed, the next page sends.
     await context.setOffline(true);
     await track("Said Before Closing");
@@ -90,7 +89,7 @@ const stories = {
     const who = await id();
     await tab.evaluate(() => { window.segue.track("Said While Leaving"); location.href = "about:blank"; });
     await tab.waitForURL("about:blank");
-    await tab.waitForTimeout(300);
+    await arrived(who, "Said While Leaving");
     return { id: who };
   },
   async consent({ context, tab, asked, track }) {
@@ -109,7 +108,7 @@ const stories = {
     await tab.waitForFunction(() => window.segue && !Array.isArray(window.segue));
     const kept = await tab.evaluate(() => window.segue.ids().anonymousId);
     await tab.evaluate(() => window.segue.consent({ marketing: false }));
-    await tab.waitForTimeout(500);
+    await forgotten(tab);
     asked.length = 0;
     await track("Said After Refusal");
     await tab.waitForTimeout(500);
@@ -171,14 +170,15 @@ const stories = {
     await tab.evaluate(() => window.segue.track("Product Added", { product_id: "p1" }));
     // The cart was filled on one page and is left on another.
     await tab.reload();
-    await tab.waitForFunction(() => performance.getEntriesByType("resource").some((one) => one.name.endsWith("/segue-signals.js")));
-    await tab.waitForTimeout(300);
+    const who = await id();
     await tab.evaluate(() => window.scrollTo(0, document.documentElement.scrollHeight));
+    // Depth is looked at every second: once it is heard, the part that listens is there.
+    await arrived(who, "Scroll Depth Reached");
     await tab.mouse.move(300, 200);
-    await tab.evaluate(() => document.dispatchEvent(new MouseEvent("mouseout", { clientY: -1, relatedTarget: null })));
-    await tab.waitForTimeout(3400);
-    await tab.evaluate(() => window.segue.flush());
-    return { id: await id() };
+    for (let n = 0; n < 2; n += 1) await tab.evaluate(() => document.dispatchEvent(new MouseEvent("mouseout", { clientY: -1, relatedTarget: null })));
+    await arrived(who, "Cart Idled");
+    await arrived(who, "Exit Intended");
+    return { id: who };
   },
   async looks() {
     const seen = {};

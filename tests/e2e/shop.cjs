@@ -9,8 +9,11 @@ const flags = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disabl
 const shop = `${segue}/shop`;
 const told = { seen: [], trouble: [] };
 
+/** How long a story waits for what has to happen: a busy machine is slow, and none of these is a race. */
+const PATIENCE_MS = 120_000;
+
 async function until(what, work) {
-  for (const deadline = Date.now() + 20_000; Date.now() < deadline; ) {
+  for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; ) {
     const found = await work();
     if (found) {
       told.seen.push(what);
@@ -23,6 +26,7 @@ async function until(what, work) {
 
 async function opened(browser, options) {
   const context = await browser.newContext(options);
+  context.setDefaultTimeout(PATIENCE_MS);
   const tab = await context.newPage();
   tab.on("console", (line) => ["error", "warning"].includes(line.type()) && told.trouble.push(line.text()));
   tab.on("pageerror", (error) => told.trouble.push(error.message));

@@ -22,7 +22,7 @@ needs_browser = pytest.mark.skipif(
     chromium is None or shutil.which("node") is None or not CLIENTS.exists(),
     reason="needs Chromium, Node.js and `npm ci` in tests/integration/node",
 )
-browser = [pytest.mark.browser, needs_browser, pytest.mark.timeout(420)]
+browser = [pytest.mark.browser, needs_browser, pytest.mark.timeout(1600)]
 
 
 @pytest.mark.node

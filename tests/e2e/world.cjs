@@ -8,6 +8,9 @@ const clients = createRequire(path.join(__dirname, "../integration/node/package.
 const { chromium } = clients("playwright-core");
 
 const [, , executablePath, segue, pictures] = process.argv;
+
+/** How long a story waits for what has to happen: a busy machine is slow, and none of these is a race. */
+const PATIENCE_MS = 120_000;
 const flags = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync";
 const analytics = path.join(path.dirname(clients.resolve("@segment/analytics-next/package.json")), "dist/umd");
 
@@ -46,11 +49,37 @@ const shop = http.createServer((request, response) => {
   say("text/html", page(url.searchParams.get("with") ?? "", extra));
 });
 
+/** What `work` finds, once it finds something. */
+async function until(work) {
+  for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; ) {
+    const found = await work();
+    if (found) return found;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`in vain: ${work}`);
+}
+
+async function told(path) {
+  const answer = await fetch(`${segue}/api/profiles/anonymous:${path}`);
+  return answer.ok ? answer.json() : {};
+}
+
+/** Segue has so many events of this name by this visitor. */
+const arrived = (id, name, times = 1) =>
+  until(async () => ((await told(`${id}/timeline?limit=500`)).entries ?? []).filter((one) => one.name === name).length >= times);
+
+/** The page has nothing to say any more. Not by frames: a tab in the background draws none. */
+const silent = (tab) => tab.evaluate(() => window.segue.flush()).then(() => tab.waitForFunction(() => !Object.keys(localStorage).some((key) => key.startsWith("segue.q.")), null, { polling: 100 }));
+
+/** The page has told the last it had to tell, and forgot everything. */
+const forgotten = (tab) => tab.waitForFunction(() => document.cookie === "" && localStorage.length === 0, null, { polling: 100 });
+
 let browser;
 let origin;
 
 async function visit(options = {}, attributes = "", extra = "") {
   const context = await browser.newContext({ viewport: { width: 1280, height: 820 }, ...options });
+  context.setDefaultTimeout(PATIENCE_MS);
   const tab = await context.newPage();
   const trouble = [];
   const asked = [];
@@ -77,26 +106,25 @@ function tell(stories, attributes = {}, extras = {}, after = () => {}) {
       ignoreDefaultArgs: ["--disable-back-forward-cache"],
     });
     const wanted = process.argv[5] ? process.argv[5].split(",") : Object.keys(stories);
-    const told = {};
+    const seen = {};
     for (const name of wanted) {
       let opened;
       try {
         const alone = extras[name] === null;
         if (!alone) {
           opened = await visit({}, attributes[name], extras[name]);
-          opened.tab.setDefaultTimeout(20000);
         }
-        told[name] = await stories[name](opened);
+        seen[name] = await stories[name](opened);
       } catch (error) {
-        told[name] = { failed: error.message, trouble: opened?.trouble };
+        seen[name] = { failed: error.message, trouble: opened?.trouble };
       }
       await opened?.context.close();
     }
     await browser.close();
     shop.close();
     after();
-    console.log(JSON.stringify(told));
+    console.log(JSON.stringify(seen));
   });
 }
 
-module.exports = { segue, pictures, visit, tell, at: (path) => `${origin}${path}` };
+module.exports = { arrived, forgotten, pictures, profile: told, segue, silent, tell, until, visit, at: (path) => `${origin}${path}` };

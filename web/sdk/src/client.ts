@@ -130,11 +130,14 @@ export function createSegue(given: Partial<Options>, load: Load): Segue {
   const spots = placements(
     options,
     async (names) => {
-      await box.flush();
+      // Asked here, where it would leave: a page may change before a yes, and an answer, a
+      // retry or a flush may end after a no.
+      if (allowed) await box.flush();
+      if (!allowed) return;
       const { writeKey } = options;
       const asked = { writeKey, ...who(), placements: names, context: context() };
       const ids = JSON.stringify(who());
-      if (ids !== heard && allowed) {
+      if (ids !== heard) {
         heard = ids;
         line.start();
       }
@@ -146,13 +149,11 @@ export function createSegue(given: Partial<Options>, load: Load): Segue {
       if (outcome !== "Shown") void box.flush();
     },
   );
-  const line = live(options, who, () => decide(), (id) => spots.withdraw(id));
   /** What was tracked before the part that listens for it was there. */
   const early: string[] = [];
   let watch: Signals = { turn: () => undefined, heard: (event) => void early.push(event) };
-  const decide = (): void => {
-    if (allowed) spots.decide();
-  };
+  const { decide } = spots;
+  const line = live(options, who, decide, spots.withdraw);
 
   const reports = options.page && !options.beside;
   const page = (name?: string | Fields, fields?: Fields): void => {

@@ -45,7 +45,8 @@ export interface OfferDetail extends Offer {
   dismissed: () => void;
 }
 
-export type Ask = (names: string[]) => Promise<Reply>;
+/** What Segue answers; nothing where it may not be asked. */
+export type Ask = (names: string[]) => Promise<Reply | undefined>;
 export type Report = (outcome: "Shown" | "Clicked" | "Dismissed", fields: Fields) => void;
 
 export interface Placements {
@@ -169,7 +170,7 @@ export function placements(options: Options, ask: Ask, report: Report): Placemen
     const names = [...found.keys()].slice(0, ASKED_MAX);
     if (!names.length) return;
     const answer = await ask(names);
-    if (age !== asked) return;
+    if (!answer || age !== asked) return;
     if (mayPass(answer.status)) {
       tries += 1;
       if (tries < TRIES_MAX) later(decide, Math.max(answer.pause, 2 ** tries) * 1000);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SILENCE_MS } from "../src/memory";
-import { rest, visit } from "./world";
+import { Server, rest, visit } from "./world";
 
 const gated = { requireConsent: "marketing", flushMs: 5 };
 const stored = (window: { localStorage: Storage; document: Document }) => [
@@ -17,6 +17,13 @@ test("before consent nothing is stored, sent or asked", async () => {
   segue.identify("ana");
   await rest(150);
   assert.deepEqual(stored(window), [""]);
+  assert.deepEqual(server.seen, []);
+});
+
+test("before consent, a page that changes asks for nothing either", async () => {
+  const { server, window } = visit(gated, { html: '<p data-segue-placement="a"></p>' });
+  window.document.body.append(window.document.createElement("p"));
+  await rest(200);
   assert.deepEqual(server.seen, []);
 });
 
@@ -66,6 +73,23 @@ test("taking consent back is the last thing sent, and leaves no trace", async ()
   assert.equal(last.event, "Segment Consent Preference Updated");
   assert.deepEqual(last.context.consent, { categoryPreferences: { marketing: false } });
   assert.deepEqual(stored(window), [""]);
+});
+
+test("nothing is asked after consent was taken back, whatever was under way", async () => {
+  const server = new Server();
+  const { segue } = visit(gated, { html: '<p data-segue-placement="a"></p>', server });
+  const asked = (): number => server.seen.filter(({ path }) => path === "/v1/decide").length;
+  segue.consent(true);
+  await rest(30);
+  // One question is on its way, another is to follow it, events are to leave before both.
+  const before = asked();
+  segue.track("Late");
+  segue.page();
+  segue.page();
+  segue.consent(false);
+  await rest(150);
+  assert.equal(asked(), before);
+  assert.ok(before > 0);
 });
 
 test("reset and another sign-in make a new customer", async () => {
