@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from segue.errors import DefinitionError, InputError, OperatorError, SegueError
-from segue.hosts.garbage import look_seldom
+from segue.hosts.interpreter import look_seldom
 
 COMMANDS = {
     "new": ("workspace:new", "Make a workspace to change."),

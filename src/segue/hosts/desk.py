@@ -8,6 +8,7 @@ Rule 3: one thread at a time. Readers of the store need no desk.
 """
 
 import logging
+from collections.abc import Callable
 
 import msgspec
 
@@ -26,6 +27,9 @@ from segue.kernel.values import Instant, ProfileId
 from segue.stores.ports import Saved, SetAside, Store
 
 _log = logging.getLogger("segue.hosts")
+
+Cut = Callable[[int], bool]
+"""Says, of how many arrivals are answered so far, whether to save those and leave the others."""
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,8 +94,11 @@ class Desk:
             self._covered[older] = self._programs.counts_all_of(older, self._program)
         return not self._covered[older]
 
-    def answer(self, docket: Docket, now: Instant) -> Answered:
-        """Step all of a docket and save it in one commit."""
+    def answer(self, docket: Docket, now: Instant, cut: Cut | None = None) -> Answered:
+        """Step all of a docket and save it in one commit.
+
+        Where `cut` ends it early there are fewer answers than arrivals: those of the first.
+        """
         if now != self._at:
             self._at = now
             self._occasions = {}
@@ -109,7 +116,7 @@ class Desk:
                 catalog=self.teller.catalog,
             )
             try:
-                return self._answer(batch, docket)
+                return self._answer(batch, docket, cut)
             except StaleCommit as stale:
                 # The profiles in the batch were taken out of the cache and are changed, so
                 # they are gone already; what names them may be stale as well.
@@ -132,7 +139,7 @@ class Desk:
         self.cache.clear()
         self.teller.reset()
 
-    def _answer(self, batch: Batch, docket: Docket) -> Answered:
+    def _answer(self, batch: Batch, docket: Docket, cut: Cut | None) -> Answered:
         batch.prepare(docket)
         for profile in docket.wakes:
             batch.wake(profile)
@@ -140,7 +147,11 @@ class Desk:
             batch.adopt(profile)
         for telling in docket.tellings:
             batch.tell(telling)
-        answers = [batch.answer(arrival) for arrival in docket.arrivals]
+        answers: list[Answer] = []
+        for arrival in docket.arrivals:
+            if cut is not None and cut(len(answers)):
+                break
+            answers.append(batch.answer(arrival))
         saved = batch.saved()
         if saved or batch.aside or docket.settlements or docket.meta:
             self.store.commit(saved, batch.aside, docket.meta, docket.settlements)

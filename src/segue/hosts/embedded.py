@@ -21,7 +21,7 @@ from segue.hosts.clock import SystemClock
 from segue.hosts.desk import Desk
 from segue.hosts.dispatch import GROUPS, Dispatcher
 from segue.hosts.facts import Listener
-from segue.hosts.garbage import look_seldom
+from segue.hosts.interpreter import look_seldom, take_turns
 from segue.hosts.limits import BATCH_SIZE_MAX, ITEMS_PER_PUT_MAX, QUEUE_MAX
 from segue.hosts.loop import Done, Host
 from segue.hosts.ports import Clock, Courier
@@ -98,6 +98,7 @@ class Embedded:
         """
         assert self._host is None, "a host is started once"
         look_seldom()
+        take_turns()
         program = self._programs.current()
         dispatcher = Dispatcher(
             self._courier,

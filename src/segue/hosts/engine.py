@@ -14,7 +14,7 @@ from segue.hosts import publishing
 from segue.hosts.arrivals import Answer, Arrival
 from segue.hosts.batch import Docket
 from segue.hosts.desk import Answered, Desk
-from segue.hosts.garbage import look_seldom
+from segue.hosts.interpreter import look_seldom
 from segue.hosts.limits import CLAIM_SIZE_MAX, TELLINGS_PER_BATCH_MAX, WAKES_PER_BATCH_MAX
 from segue.hosts.ports import Courier, Delivery, Outcome
 from segue.hosts.programs import Programs

@@ -132,6 +132,8 @@ class Host:
         self._items_at = Instant(0)
         """When the item log is looked at next."""
         self._nudged = False
+        self._passed = False
+        """Whether the last cycle left wake-ups and the like to the next, for a question's sake."""
         self._stopping = False
         self._thread: threading.Thread | None = None
         self.unavailable = ""
@@ -350,26 +352,29 @@ class Host:
             self._verdicts += self._dispatcher.verdicts(now)
         verdicts = self._verdicts
         own = [one.arrival() for one in verdicts if one.report is not None]
-        wakes: list[ProfileId] = []
-        if self._next_due <= now:
-            brisk = self._lanes.brisk(now)
-            wakes = self._store.due(now, BATCH_BRISK_MAX if brisk else WAKES_PER_BATCH_MAX)
-        round_ = self._round(now)
+        # What waits by itself lets questions pass once; the next cycle has it in any case.
+        self._passed = self._lanes.asking and not self._passed
+        round_ = Round() if self._passed else self._round(now)
         docket = Docket(
             arrivals=[*own, *(one.arrival for one in taken)],
-            wakes=wakes,
-            adopts=self._sweep(),
+            wakes=[] if self._passed else self._due(now),
+            adopts=[] if self._passed else self._sweep(),
             settlements=[one.settlement for one in verdicts],
             tellings=round_.tellings,
             meta=round_.meta,
         )
         if not _is_empty(docket):
-            answered = self._desk.answer(docket, now)
+            answered = self._desk.answer(docket, now, lambda done: self._cut(done - len(own)))
             self._verdicts = []
             if self._publishing.locked():
                 self._touched.update(one.profile.id for one in answered.saved)
             self._note_dues(answered.saved, verdicts)
-            for (ticket, index, _), answer in zip(taken, answered.answers[len(own) :], strict=True):
+            answers = answered.answers[len(own) :]
+            if left := taken[len(answers) :]:
+                with self._changed:
+                    self._lanes.back(left)
+                del taken[len(answers) :]
+            for (ticket, index, _), answer in zip(taken, answers, strict=True):
                 ticket.give(index, answer)
             taken.clear()
             self._listeners.tell(answered.saved, answered.set_aside)
@@ -377,6 +382,17 @@ class Host:
             self._next_due = self._store.next_due()
         if self._dispatcher is not None and not self._stopping:
             self._claim(self._dispatcher)
+
+    def _due(self, now: Instant) -> list[ProfileId]:
+        """Profiles whose wake-up is due, as many as a batch has room for."""
+        if self._next_due > now:
+            return []
+        brisk = self._lanes.brisk(now)
+        return self._store.due(now, BATCH_BRISK_MAX if brisk else WAKES_PER_BATCH_MAX)
+
+    def _cut(self, answered: int) -> bool:
+        """Whether a question has come that does not wait for the rest; reports are answered."""
+        return answered >= 0 and self._lanes.cut(answered)
 
     def _round(self, now: Instant) -> Round:
         """Follow the item log, and tell some of its changes."""

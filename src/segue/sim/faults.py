@@ -15,7 +15,7 @@ from typing import Any
 
 from segue.errors import StaleCommit, StoreUnavailable
 from segue.hosts.batch import Batch, Docket
-from segue.hosts.desk import Answered, Desk
+from segue.hosts.desk import Answered, Cut, Desk
 from segue.hosts.ports import Delivery, Outcome
 from segue.kernel.chance import draw
 from segue.kernel.effects import Effect, Send
@@ -130,9 +130,9 @@ class TapedDesk(Desk):
 
     recorder: Recorder
 
-    def _answer(self, batch: Batch, docket: Docket) -> Answered:
+    def _answer(self, batch: Batch, docket: Docket, cut: Cut | None) -> Answered:
         self.recorder.docket = docket
-        return super()._answer(batch, docket)
+        return super()._answer(batch, docket, cut)
 
 
 # ── providers ───────────────────────────────────────────────────────────────────────

@@ -5,7 +5,7 @@ import gc
 import pytest
 
 from segue.hosts.cache import Cache
-from segue.hosts.garbage import OBJECTS, look_seldom
+from segue.hosts.interpreter import OBJECTS, look_seldom
 from segue.hosts.quick import QuickStore
 from segue.kernel.effects import CallWebhook, Effect, Send
 from segue.kernel.profile import create

@@ -136,6 +136,53 @@ def test_a_small_submission_does_not_wait_for_an_import(host: Embedded, world: A
     assert order == ["ana", "import"]
 
 
+def test_a_question_cuts_the_batch_under_way_and_the_rest_is_answered_all_the_same(
+    host: Embedded, store: MemoryStore, world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes while the batch before it is read: the one moment of a batch that is seen here."""
+    order: list[str] = []
+    done = threading.Event()
+    answers: list[Answer] = []
+    real = store.seen
+
+    def asked_meanwhile(ids: Any) -> set[str]:
+        monkeypatch.undo()
+        host.submit([world.asked("u3")], lambda _: order.append("question"))
+        return real(ids)
+
+    def take(got: list[Answer]) -> None:
+        answers.extend(got)
+        order.append("events")
+        done.set()
+
+    monkeypatch.setattr(store, "seen", asked_meanwhile)
+    host.submit([world.event("Product Viewed", f"u{n % 7}", 1) for n in range(40)], take)
+    assert done.wait(60)
+    assert order == ["question", "events"]
+    assert [one.status for one in answers] == ["accepted"] * 40
+    assert store.counts().events == 40
+    for user in range(7):
+        lines = [line for line in store.log(limit=50) if line.event.user_id == f"u{user}"]
+        numbers = [int(line.event.id[1:]) for line in lines]
+        assert numbers == sorted(numbers)
+
+
+def test_wake_ups_come_although_questions_never_end(
+    host: Embedded, world: Any, provider: Any, store: MemoryStore
+) -> None:
+    abandon_cart(host, world)
+    ended = threading.Event()
+
+    def again(answers: list[Answer]) -> None:
+        if not ended.is_set():
+            host.submit([world.asked("bea")], again)
+
+    again([])
+    move(host, 11_000)
+    eventually(lambda: provider.got, within_s=60)
+    ended.set()
+
+
 def test_a_callers_mistake_does_not_end_the_loop(host: Embedded, world: Any) -> None:
     def careless(answers: list[Answer]) -> None:
         raise RuntimeError("a bug in a caller")

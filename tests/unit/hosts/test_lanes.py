@@ -8,7 +8,7 @@ from segue.hosts.arrivals import Arrival
 from segue.hosts.lanes import Lanes
 from segue.hosts.limits import (
     BATCH_BRISK_MAX,
-    BESIDE_QUESTIONS_MAX,
+    BETWEEN_QUESTIONS_MIN,
     BRISK_MS,
     BULK_SHARE_MAX,
     PROMPT_SIZE_MAX,
@@ -45,9 +45,38 @@ def test_a_question_overtakes_the_events_of_others() -> None:
     for number in range(100):
         lanes.put([event(f"e{number}", user="bea")], NOW)
     lanes.put([question("q", user="ana")], NOW)
-    taken = names(lanes.take(NOW))
-    assert taken == ["q", *(f"e{n}" for n in range(BESIDE_QUESTIONS_MAX))]
-    assert len(lanes) == 100 - BESIDE_QUESTIONS_MAX
+    assert names(lanes.take(NOW)) == ["q"]
+    assert lanes.asking
+    assert names(lanes.take(NOW)) == [f"e{n}" for n in range(BATCH_BRISK_MAX)]
+    assert not lanes.asking
+
+
+def test_a_question_cuts_the_batch_before_it_and_what_is_left_goes_back_in_order() -> None:
+    lanes = Lanes[Waiting](SIZE)
+    lanes.put([event(f"i{n}") for n in range(PROMPT_SIZE_MAX + 1)], NOW)
+    lanes.put([event(f"e{n}", user="bea") for n in range(4)], NOW)
+    taken = lanes.take(NOW)
+    assert names(taken)[:5] == ["e0", "e1", "e2", "e3", "i0"]
+    assert not lanes.cut(3)
+    lanes.put([event("e4", user="bea"), event("e5", user="ana")], NOW)
+    lanes.put([question("q", user="ana")], NOW)
+    assert lanes.cut(0)
+    lanes.back(taken[3:])
+    assert names(lanes.take(NOW)) == ["e5", "q"]
+    imported = [f"i{n}" for n in range(PROMPT_SIZE_MAX + 1)]
+    assert names(lanes.take(LATER)) == ["e3", "e4", *imported]
+
+
+def test_a_batch_of_questions_is_not_cut_nor_the_next_before_others_had_their_turn() -> None:
+    lanes = Lanes[Waiting](SIZE)
+    lanes.put([event(f"e{n}", user="bea") for n in range(40)], NOW)
+    lanes.put([question("q0", user="ana")], NOW)
+    assert names(lanes.take(NOW)) == ["q0"]
+    lanes.put([question("q1", user="ana")], NOW)
+    assert not lanes.cut(0)
+    assert names(lanes.take(NOW))[0] == "e0"
+    assert not lanes.cut(BETWEEN_QUESTIONS_MIN - 1)
+    assert lanes.cut(BETWEEN_QUESTIONS_MIN)
 
 
 def test_what_its_own_customer_sent_before_is_answered_before_it() -> None:
@@ -55,7 +84,8 @@ def test_what_its_own_customer_sent_before_is_answered_before_it() -> None:
     lanes.put([event("e0", user="bea"), event("e1", user="ana"), event("e2", anonymous="a7")], NOW)
     lanes.put([event("e3", user="ana", anonymous="other"), event("e4", anonymous="ana")], NOW)
     lanes.put([question("q", user="ana", anonymous="a7")], NOW)
-    assert names(lanes.take(NOW)) == ["e1", "e2", "e3", "q", "e0", "e4"]
+    assert names(lanes.take(NOW)) == ["e1", "e2", "e3", "q"]
+    assert names(lanes.take(NOW)) == ["e0", "e4"]
 
 
 def test_who_asks_all_the_time_starves_no_event_and_no_import() -> None:
@@ -66,9 +96,20 @@ def test_who_asks_all_the_time_starves_no_event_and_no_import() -> None:
     left = len(lanes)
     for number in range(20):
         lanes.put([question(f"q{number}", user="ana")], NOW)
+        assert names(lanes.take(NOW)) == [f"q{number}"]
+        lanes.put([question(f"r{number}", user="ana")], NOW)
         taken = lanes.take(NOW)
-        assert taken[0].name == f"q{number}"
-        left -= len(taken) - 1
+        if not left:
+            assert names(taken) == [f"r{number}"]
+            continue
+        answered = next(n for n in range(len(taken) + 1) if n == len(taken) or lanes.cut(n))
+        assert answered >= min(left, BETWEEN_QUESTIONS_MIN)
+        lanes.back(taken[answered:])
+        left -= answered
+        assert names(lanes.take(NOW)) == [f"r{number}"]
+        if left:
+            taken = lanes.take(NOW)
+            left -= len(taken)
     assert left == len(lanes) == 0
 
 
@@ -123,7 +164,7 @@ submissions = st.lists(
     st.one_of(
         st.tuples(st.just("ask"), who, st.just(1)),
         st.tuples(st.just("tell"), who, st.integers(1, 5)),
-        st.tuples(st.just("take"), st.just(""), st.just(0)),
+        st.tuples(st.just("take"), st.just(""), st.integers(0, 8)),
     ),
     max_size=40,
 )
@@ -138,9 +179,13 @@ def test_each_customers_arrivals_keep_their_order_and_none_is_lost(
     taken: list[str] = []
     for number, (deed, user, count) in enumerate(told):
         if deed == "take":
-            batch = names(lanes.take(NOW))
+            batch = lanes.take(NOW)
             assert len(batch) <= size
-            taken += batch
+            if not lanes.asking:
+                # A question that comes meanwhile may cut it anywhere.
+                lanes.back(batch[count:])
+                del batch[count:]
+            taken += names(batch)
             continue
         make = question if deed == "ask" else event
         some = [make(f"{user} {number} {n}", user=user) for n in range(count)]
