@@ -53,7 +53,7 @@ fmt: $(VENV)/.installed ## Format the code and mend what the linter can mend
 sim: $(VENV)/.installed ## Simulate and audit worlds on all cores; SEED=… tells one as a story
 	$(BIN)/python -m segue.sim.run $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-mutations: $(VENV)/.installed ## Plant each known bug in a copy; the simulator has to find it
+mutations: $(VENV)/.installed ## Plant each known bug: simulated worlds have to find it; ARGS=--help
 	$(BIN)/python tests/sim/mutations $(ARGS)
 
 kills: $(VENV)/.installed ## Kill the real process under load, 200 times; ARGS=… says how often

@@ -25,6 +25,8 @@ from segue.sim.tape import Claimed, Committed, Given, Handed, Kept, Tape
 from segue.stores.ports import QueuedSend, Saved, SetAside, Settlement, Store
 
 MINUTE = 60_000
+_SLOW_SHARE = 60
+"""Of a hundred sends to slow providers those that take their time."""
 
 
 class Crashed(BaseException):
@@ -39,6 +41,12 @@ class Recorder:
         self.now = 0
         self.docket = Docket()
         self.counts: Counter[str] = Counter()
+        self._numbers = 0
+
+    def number(self) -> int:
+        """The next of the world's numbers, by which what comes at one instant keeps its order."""
+        self._numbers += 1
+        return self._numbers
 
 
 class FaultyStore:
@@ -55,6 +63,8 @@ class FaultyStore:
         self.lag_ms = lag_ms
         self.armed: list[str] = []
         self.full = False
+        self.excused = False
+        """Whether it has failed since this was asked last, so that the host may give up."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -68,6 +78,7 @@ class FaultyStore:
     ) -> None:
         """Save, or fail as armed."""
         fault = self.armed.pop(0) if self.armed and not self.full else ""
+        self.excused = self.excused or bool(fault) or self.full
         if self.full or fault == "error":
             self._recorder.counts["commits that failed"] += 1
             raise StoreUnavailable("no space left on device")
@@ -106,6 +117,7 @@ class FaultyStore:
     ) -> list[QueuedSend]:
         """Claim, unless the disk is full."""
         if self.full:
+            self.excused = True
             raise StoreUnavailable("no space left on device")
         rows = self._inner.claim(Instant(now - self.lag_ms), limit, by, channels)
         if rows:
@@ -142,20 +154,31 @@ class LyingProvider:
     """Providers of all channels: slow, failing, lying, each send by its own keyed draw.
 
     `mood` is the share, in percent, of what goes wrong. What a provider reports later, truly or
-    not, twice or late, waits in `reports` for the world to deliver.
+    not, twice or late, waits in `reports` for the world to deliver. Of some sends it says what
+    became of them only after up to `slow_ms`.
     """
 
-    def __init__(self, seed: int, mood: int, recorder: Recorder) -> None:
+    def __init__(self, seed: int, mood: int, slow_ms: int, recorder: Recorder) -> None:
         self._seed = f"world/{seed}"
         self._mood = mood
+        self.slow_ms = slow_ms
         self._recorder = recorder
         self.armed = False
+        self.excused = False
+        """Whether the process has died in its hands since this was asked last."""
         self.reports: list[tuple[int, int, str, Reported]] = []
         self._count = 0
 
     def resends_safely(self, effect: Effect) -> bool:
         """Some channels know repeated keys."""
         return isinstance(effect, Send) and effect.channel == "email"
+
+    def takes_ms(self, one: Delivery) -> int:
+        """How long it takes to answer."""
+        slow = isinstance(one.effect, Send) and self.slow_ms > 0
+        if not slow or self._roll("slow", one, 100) >= _SLOW_SHARE:
+            return 0
+        return 1 + self._roll("takes", one, self.slow_ms)
 
     def deliver(self, deliveries: list[Delivery]) -> list[Outcome]:
         """Take them, or not; a crash may come when the first has been taken."""
@@ -177,6 +200,7 @@ class LyingProvider:
         if channel and outcome.result in ("accepted", "unknown"):
             self._report_later(one)
         if crash:
+            self.excused = True
             self._recorder.counts["crashes while handing over"] += 1
             raise Crashed
         return outcome

@@ -64,6 +64,9 @@ PRESSURE_MAX = 10
 RECOVERIES_MAX = 12
 """Times that a simulated host may die while it comes up; a world with more is a bug."""
 
+SENT_AGAIN_MAX = 40
+"""Times that a simulated client sends a request again; a host that never answers is a bug."""
+
 SHRINK_ROUNDS_MAX = 4
 """Times that a failing world is gone through again, while it gets smaller."""
 

@@ -25,9 +25,10 @@ from segue.hosts.clock import SystemClock
 from segue.sim import story
 from segue.sim.auditor import Violation, audit
 from segue.sim.merges import orders_differ
-from segue.sim.seeds import Script, script
+from segue.sim.script import Script
+from segue.sim.seeds import script
 from segue.sim.shrink import shrink
-from segue.sim.world import KNOWN_ZONES, Played, World, play
+from segue.sim.world import KNOWN_ZONES, Played, Stuck, World, play
 from segue.stores.memory import MemoryStore
 from segue.stores.sqlite import SqliteStore
 
@@ -70,6 +71,9 @@ def check(one: Script) -> tuple[Played, str]:
     try:
         played = world.play()
         found = audit(played.tape, KNOWN_ZONES, played.counts)
+    except Stuck as stuck:
+        found = Violation("P8", stuck.at, "", str(stuck))
+        return Played(world.tape, "", world.counts), str(found)
     except Exception:  # noqa: BLE001 - rule 2
         return Played(world.tape, "", world.counts), "raised\n" + traceback.format_exc(limit=-6)
     return played, str(found) if found else ""

@@ -1,18 +1,15 @@
 """What a seed gives: a program, customers and what they do, and all that goes wrong meanwhile.
 
-Rule 1: a script is data, written before anything runs; a shorter script is a script too, so a
-    failing world can be shrunk line by line.
+Rule 1: everything is drawn from the seed, and nothing from what happens (`script.py`).
 Rule 2: what customers do and how fast is drawn from the behaviour fitted on real sessions
     (`behaviour.py`); who they are, and how badly their messages travel, by judgement.
 Rule 3: half of the worlds lie around a change of clocks in one of their zones.
 """
 
-from dataclasses import dataclass
 from functools import cache
 from random import Random
-from typing import Literal as OneOf, TypeAlias
+from typing import Literal as OneOf
 
-from segue.hosts.publishing import Mode
 from segue.kernel.inputs import Asked, Called, Consented, Event, Reported
 from segue.kernel.plan import Plan
 from segue.kernel.values import Instant, Record
@@ -20,6 +17,9 @@ from segue.sim.behaviour import Behaviour, load, session
 from segue.sim.limits import VISIT_DEEDS_MAX
 from segue.sim.plans import Programs
 from segue.sim.plans_conditions import DAY, HOUR, MINUTE, PLACEMENTS, POOLS, PRODUCTS, TOPICS, ZONES
+from segue.sim.script import Fault, Fill, Line, Look, Publish, Say, Script
+from segue.sim.situations import Situations
+from segue.sim.situations_all import acts
 from segue.sim.tape import Given
 
 CHANGES = {
@@ -35,66 +35,6 @@ EAGERNESS = 8.0
 """How much likelier than real ones simulated visits lead to a cart and an order."""
 POISON = 1 << 80
 """A number with no stored form."""
-
-
-@dataclass(frozen=True)
-class Say:
-    """A client sends a batch."""
-
-    at: int
-    given: tuple[Given, ...]
-    good: bool = True
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Something goes wrong at this instant; `lasts_ms` where it lasts."""
-
-    at: int
-    kind: OneOf["before", "after", "error", "stale", "handing", "full"]
-    lasts_ms: int = 0
-
-
-@dataclass(frozen=True)
-class Publish:
-    """The next program comes into force; `modes` says what becomes of runs, by journey."""
-
-    at: int
-    version: int
-    modes: tuple[tuple[str, Mode], ...] = ()
-
-
-@dataclass(frozen=True)
-class Fill:
-    """Codes come into a coupon pool."""
-
-    at: int
-    pool: str
-    codes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Look:
-    """Memberships are looked at."""
-
-    at: int
-
-
-Line: TypeAlias = Say | Fault | Publish | Look | Fill
-
-
-@dataclass(frozen=True)
-class Script:
-    """A whole world, before it runs."""
-
-    seed: int
-    plans: tuple[Plan, ...]
-    lines: tuple[Line, ...]
-    start: int
-    end: int
-    mood: int
-    lag_ms: int = 0
-    """How far the dispatcher runs behind, so that messages wait in the queue."""
 
 
 @cache
@@ -143,15 +83,21 @@ class _Writer:
         self._faults(end)
         for _ in range(3):
             self.lines.append(Look(chance.randint(self.start, end)))
+        end += chance.choice((HOUR, 3 * DAY))
+        mood = chance.choice((0, 10, 40))
+        lag_ms = self.more.choice((0, 0, 1_000, 5 * MINUTE, 40 * MINUTE))
+        acted = Situations(self.seed, self.start, self.days, acts(self.start))
+        self.lines += acted.lines
         self.lines.sort(key=lambda line: line.at)
         return Script(
             seed=self.seed,
-            plans=tuple(plans),
+            plans=tuple(map(acted.into, plans)),
             lines=tuple(self.lines),
             start=self.start,
-            end=end + chance.choice((HOUR, 3 * DAY)),
-            mood=chance.choice((0, 10, 40)),
-            lag_ms=self.more.choice((0, 0, 1_000, 5 * MINUTE, 40 * MINUTE)),
+            end=max(end, self.lines[-1].at + HOUR),
+            mood=mood,
+            lag_ms=acted.lag_ms(lag_ms),
+            slow_ms=acted.slow_ms(),
         )
 
     def _publish(self, programs: Programs, plans: list[Plan], at: int) -> None:
@@ -442,4 +388,4 @@ def _skewed(given: tuple[Given, ...], chance: Random) -> tuple[Given, ...]:
     )
 
 
-__all__ = ["Fault", "Fill", "Line", "Look", "Publish", "Reported", "Say", "Script", "script"]
+__all__ = ["Reported", "script"]

@@ -12,7 +12,7 @@ import msgspec
 
 from segue.kernel.plan import Plan
 from segue.sim.limits import SHRINK_ROUNDS_MAX, SHRINK_TRIES_MAX
-from segue.sim.seeds import Script
+from segue.sim.script import Script
 
 T = TypeVar("T")
 

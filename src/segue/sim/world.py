@@ -9,8 +9,8 @@ Rule 3: a crash drops the host and opens a new one over what the store holds; wh
 
 import heapq
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import blake2b
 from typing import cast
@@ -21,10 +21,10 @@ from segue.errors import StepsVanished, StoreUnavailable
 from segue.hosts.arrivals import Answer, Arrival
 from segue.hosts.batch import Docket
 from segue.hosts.engine import Engine
-from segue.hosts.ports import Delivery
+from segue.hosts.ports import Delivery, Outcome
 from segue.hosts.publishing import Mode
 from segue.hosts.quick import QuickStore
-from segue.hosts.verdicts import judge, lost, not_after
+from segue.hosts.verdicts import Verdict, judge, lost, not_after
 from segue.hosts.zones import Zones
 from segue.kernel.chance import draw
 from segue.kernel.inputs import Event, Reported
@@ -32,11 +32,11 @@ from segue.kernel.plan import Plan
 from segue.kernel.program import Program
 from segue.kernel.values import Instant, ProfileId
 from segue.sim.faults import Crashed, FaultyStore, LyingProvider, Recorder, TapedDesk
-from segue.sim.limits import RECOVERIES_MAX
+from segue.sim.limits import RECOVERIES_MAX, SENT_AGAIN_MAX
 from segue.sim.plans_conditions import DAY, ZONES
-from segue.sim.seeds import Fault, Fill, Line, Look, Publish, Say, Script
+from segue.sim.script import Fault, Fill, Line, Look, Publish, Put, Say, Script
 from segue.sim.tape import Down, Ended, Filled, Given, Looked, Published, Tape, Told
-from segue.stores.ports import Store
+from segue.stores.ports import QueuedSend, Store
 
 KNOWN_ZONES = frozenset((*ZONES, "UTC"))
 TABLES = Zones(KNOWN_ZONES)
@@ -51,10 +51,56 @@ def no_patterns(pattern: str) -> Callable[[str], bool]:
     raise AssertionError(f"a simulated program asks for {pattern}")
 
 
+class Stuck(Exception):
+    """The host does not do what it is asked, and no fault of the world is the reason."""
+
+    def __init__(self, at: int, what: str) -> None:
+        super().__init__(what)
+        self.at = at
+
+
+def _delivery(row: QueuedSend, now: Instant) -> Delivery:
+    return Delivery(id=row.id, profile=row.profile, effect=row.effect, attempt=row.attempts, at=now)
+
+
 class TapedEngine(Engine):
     """The host in virtual time; the recorder knows its clock and its dockets."""
 
     recorder: Recorder
+    provider: LyingProvider
+    held: list[tuple[int, int, QueuedSend, Outcome]]
+    """What providers will answer, and when; who dies does not hear it."""
+
+    def advance(self, to: Instant) -> None:
+        """As the host does; what a provider answers meanwhile is heard at its instant."""
+        while self.held and self.held[0][0] <= to:
+            super().advance(Instant(self.held[0][0]))
+            due = [one for one in self.held if one[0] <= self.now]
+            verdicts = [judge(row, outcome, self.now) for _, _, row, outcome in sorted(due)]
+            self.settle(
+                Docket(
+                    arrivals=[one.arrival() for one in verdicts if one.report is not None],
+                    settlements=[one.settlement for one in verdicts],
+                )
+            )
+            self.held = [one for one in self.held if one not in due]
+            heapq.heapify(self.held)
+            self._dispatch()
+        super().advance(to)
+
+    def _deliver(self, rows: Sequence[QueuedSend]) -> list[Verdict]:
+        """Providers take their time for some."""
+        slow = [row for row in rows if not_after(row.effect) > self.now and self._takes_ms(row)]
+        verdicts = super()._deliver([row for row in rows if row not in slow])
+        for row in slow:
+            outcome = self.provider.deliver([_delivery(row, self.now)])[0]
+            answers_at = self.now + self._takes_ms(row)
+            heapq.heappush(self.held, (answers_at, self.recorder.number(), row, outcome))
+            self.recorder.counts["providers that took their time"] += 1
+        return verdicts
+
+    def _takes_ms(self, row: QueuedSend) -> int:
+        return self.provider.takes_ms(_delivery(row, self.now))
 
     def settle(self, docket: Docket) -> None:
         """Save what became of a dead process's sends, as the live host's loop does."""
@@ -85,7 +131,7 @@ class World:
         self.tape = self.recorder.tape
         self.inner: Store = store if store is not None else QuickStore()
         self.store = FaultyStore(self.inner, self.recorder, script.lag_ms)
-        self.provider = LyingProvider(script.seed, script.mood, self.recorder)
+        self.provider = LyingProvider(script.seed, script.mood, script.slow_ms, self.recorder)
         self.todo: list[tuple[int, int, Say]] = []
         """What clients have to send again."""
         self.count = 0
@@ -97,6 +143,7 @@ class World:
 
         class Host(TapedEngine):
             recorder = world.recorder
+            provider = world.provider
 
             @property
             def now(self) -> Instant:
@@ -106,13 +153,15 @@ class World:
             def now(self, at: int) -> None:
                 world.recorder.now = max(world.recorder.now, at)
 
-        return Host(
+        host = Host(
             cast("Store", self.store),
             self.provider,
             patterns=no_patterns,
             zones=TABLES,
             now=self.recorder.now,
         )
+        host.held = []
+        return host
 
     # ── the play ──
 
@@ -156,7 +205,8 @@ class World:
         self.store.armed.clear()
         self.store.lag_ms = 0
         self.provider.armed = False
-        end = Instant(max(self.script.end + DAY, self.recorder.now))
+        end = Instant(max(self.script.end + DAY, self.recorder.now + self.provider.slow_ms))
+        self.provider.slow_ms = 0
         self._until_done(partial(self._advance, end))
         self._look()
         log = self.inner.log(limit=1_000_000)
@@ -195,6 +245,8 @@ class World:
                     self.counts["programs published mid-flight"] += 1
             case Look():
                 self._look()
+            case Put():
+                pass
             case Fault(kind="full"):
                 self.store.full = True
                 self.full_until = self.recorder.now + line.lasts_ms
@@ -244,8 +296,12 @@ class World:
             answers = self.host.feed_all(arrivals, Instant(self.recorder.now))
         except (Crashed, StoreUnavailable):
             self._broken()
+            assert line.tries < SENT_AGAIN_MAX, (
+                "a request that nothing is wrong with is not answered"
+            )
             self.count += 1
-            heapq.heappush(self.todo, (self._back_at(), self.count, line))
+            again = replace(line, tries=line.tries + 1)
+            heapq.heappush(self.todo, (self._back_at(), self.count, again))
             self.counts["requests sent again"] += 1
             return
         for arrival, answer in zip(arrivals, answers, strict=True):
@@ -304,6 +360,9 @@ class World:
 
     def _broken(self) -> None:
         """The process is gone, unless it only waits for the disk."""
+        if not self.store.excused and not self.provider.excused:
+            raise Stuck(self.recorder.now, "the host gives up, and nothing was wrong") from None
+        self.store.excused = self.provider.excused = False
         if self.store.full:
             return
         self.tape.entries.append(Down(self.recorder.now, self.recorder.now, "crashed"))
@@ -323,14 +382,7 @@ class World:
         for row in rows:
             safe = self.provider.resends_safely(row.effect) and not_after(row.effect) > now
             if safe:
-                delivery = Delivery(
-                    id=row.id,
-                    profile=row.profile,
-                    effect=row.effect,
-                    attempt=row.attempts,
-                    at=now,
-                )
-                outcome = self.provider.deliver([delivery])[0]
+                outcome = self.provider.deliver([_delivery(row, now)])[0]
                 verdict = judge(row, outcome, now, resent=True)
             else:
                 verdict = lost(row, now, "its process ended while it was being sent")

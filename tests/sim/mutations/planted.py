@@ -369,10 +369,6 @@ PLANTED = (
         "    if RANK[state] <= RANK[line.state]:\n        return\n",
         "",
     ),
-)
-"""Every one of them must be caught."""
-
-SELDOM = (
     Mutation(
         "repeated events count again",
         "hosts/batch.py",
@@ -458,6 +454,4 @@ SELDOM = (
         "        message.priority,\n",
     ),
 )
-"""Bugs for which worlds of this size seldom hold what shows them: hundreds of worlds may pass. Tests of
-their own hold each of these rules; `--seldom` hunts them too, with `--worlds` by the thousand.
-"""
+"""Every one of them must be caught; `caught.json` says by which world."""
