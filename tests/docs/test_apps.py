@@ -38,7 +38,7 @@ def test_the_calls_of_the_guide_are_answered_as_it_says(tmp_path: Path) -> None:
         here = command.replace("localhost:8400", segue.url).replace("YOUR_WRITE_KEY", KEY)
         done = subprocess.run(
             ["bash", "-c", here.replace("curl ", "curl -sS ", 1)],
-            check=True, capture_output=True, text=True, timeout=30,
+            check=True, capture_output=True, text=True, timeout=300,
         )  # fmt: skip
         return json.loads(done.stdout)
 

@@ -46,7 +46,7 @@ def test_a_block_of_python_runs(body: str, tmp_path: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         env={"PATH": "", "HOME": str(tmp_path)},
     )
     assert done.returncode == 0, done.stderr

@@ -103,7 +103,7 @@ class Segue:
         self.server = server.server(self.door, "127.0.0.1", self.port)  # type: ignore[arg-type]
         self.thread = threading.Thread(target=self.server.run, daemon=True)
         self.thread.start()
-        self.client = httpx.Client(base_url=self.url, timeout=30)
+        self.client = httpx.Client(base_url=self.url, timeout=300)
         self.wait_for(lambda: self.server.started)
 
     def post(self, path: str, body: Any, **options: Any) -> httpx.Response:
@@ -121,7 +121,7 @@ class Segue:
         return self.store.load([who])[who].profile
 
     @staticmethod
-    def wait_for(condition: Callable[[], Any], seconds: float = 15) -> Any:
+    def wait_for(condition: Callable[[], Any], seconds: float = 120) -> Any:
         deadline = time.monotonic() + seconds
         while not (found := condition()):
             assert time.monotonic() < deadline, "it did not happen in time"
@@ -131,7 +131,7 @@ class Segue:
     def close(self) -> None:
         self.client.close()
         self.server.should_exit = True
-        self.thread.join(timeout=15)
+        self.thread.join(timeout=300)
         self._open.close()
 
 

@@ -25,7 +25,7 @@ def segue(
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=300,
         env=environment | {"PYTHONHASHSEED": hash_seed},
     )
     assert "Traceback" not in done.stdout + done.stderr, done.stderr

@@ -116,7 +116,7 @@ def test_segue_run_imports_the_workspaces_items_and_sees_those_put_beside_it(
             cwd=tmp_path, stdout=log, stderr=log, env=environment,
         )  # fmt: skip
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while "Ctrl-C" not in (tmp_path / "log").read_text("utf-8"):
             assert time.monotonic() < deadline, (tmp_path / "log").read_text("utf-8")
             time.sleep(0.05)

@@ -26,7 +26,7 @@ def segue(*arguments: str, cwd: Path, expect: int = 0, typed: str = "") -> str:
         input=typed,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         env=environment,
     )
     told = done.stdout + done.stderr

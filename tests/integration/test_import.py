@@ -105,7 +105,7 @@ def test_an_import_that_is_stopped_while_it_waits_goes_on_there(
         assert waiting.stderr is not None
         assert "busy: trying again" in waiting.stderr.readline()
         waiting.send_signal(signal.SIGINT)
-        assert waiting.wait(timeout=60) == 130
+        assert waiting.wait(timeout=300) == 130
         assert "stopped after 0 entries: the same command goes on" in waiting.stderr.read()
     segue.door.script.clear()
     assert f"{MANY:,} accepted" in run(segue, path, expect=4)

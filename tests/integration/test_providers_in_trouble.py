@@ -152,7 +152,7 @@ def test_while_a_provider_is_down_the_next_channel_is_used_once(
     (alone,) = shop.store.outbox(None, shop.profile("user", "ben").id)
     assert alone.state in {"queued", "claimed"}  # nobody else can carry it: it waits
     texts.mail_away = False
-    shop.wait_for(lambda: "mail 202" in texts.told(), 30)
+    shop.wait_for(lambda: "mail 202" in texts.told())
     assert texts.told().count("text 202") == 1
     assert texts.told().count("mail 202") == 1
 

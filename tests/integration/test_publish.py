@@ -48,7 +48,7 @@ def segue(*arguments: str, cwd: Path, expect: int = 0) -> subprocess.CompletedPr
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         env=environment(),
     )
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
@@ -89,13 +89,13 @@ class Running:
 
     def program(self, query: str = "") -> Any:
         url = f"http://127.0.0.1:{self.port}/api/program{query}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=300) as answer:
             return json.load(answer)
 
     def stop(self) -> None:
         if self.process.poll() is None:
             self.process.terminate()
-        self.process.communicate(timeout=30)
+        self.process.communicate(timeout=300)
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def node(script: str, *arguments: str) -> dict[str, Any]:
         cwd=NODE,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.strip().splitlines()[-1])  # type: ignore[no-any-return]

@@ -84,7 +84,7 @@ def postmaster() -> Postmaster:
 
 @pytest.fixture
 def server(postmaster: Postmaster) -> Iterator[Controller]:
-    controller = Controller(postmaster, hostname="127.0.0.1", port=0, ready_timeout=10)
+    controller = Controller(postmaster, hostname="127.0.0.1", port=0, ready_timeout=120)
     controller.port = free_port()
     controller.start()
     yield controller

@@ -108,7 +108,7 @@ class Client:
 
     def work(self, url: str, stop: threading.Event) -> None:
         """Send batches in order; what was answered is now and then sent again."""
-        with httpx.Client(base_url=url, timeout=20, auth=(KEY, "")) as http:
+        with httpx.Client(base_url=url, timeout=300, auth=(KEY, "")) as http:
             while not stop.is_set():
                 batch = self.todo[: self.chance.randint(1, 4)]
                 if not batch:

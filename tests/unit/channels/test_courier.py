@@ -188,11 +188,10 @@ def test_a_provider_that_hangs_takes_no_place_from_another() -> None:
         slow.seconds = 30
         hung = threading.Thread(target=made.deliver, args=([send(n) for n in range(80)],))
         hung.start()
-        started = time.monotonic()
         while slow.at_once < 50:
             time.sleep(0.01)
         assert made.deliver([send(99, channel="sms")])[0].result == "accepted"
-        assert time.monotonic() - started < 1.5
+        assert hung.is_alive(), "it did not wait for the other"
         hung.join()
 
 

@@ -432,7 +432,7 @@ def published(host: Host, program: Named) -> bool:
 
 def wait_for(true: Callable[[], bool]) -> None:
     pause = threading.Event()
-    for _ in range(1_000):
+    for _ in range(12_000):
         if true():
             return
         pause.wait(0.01)

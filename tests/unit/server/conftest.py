@@ -106,11 +106,11 @@ class Running:
             self.port: int = probe.getsockname()[1]
         self.server = server.server(self.app, "127.0.0.1", self.port)
         self.thread = threading.Thread(target=self.server.run, daemon=True)
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=20)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=300)
 
     def start(self) -> None:
         self.thread.start()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 120
         while not self.server.started:
             assert time.monotonic() < deadline, "the server did not start"
             time.sleep(0.01)
@@ -118,7 +118,7 @@ class Running:
     def stop(self) -> None:
         self.client.close()
         self.server.should_exit = True
-        self.thread.join(timeout=10)
+        self.thread.join(timeout=300)
         assert not self.thread.is_alive()
 
     def post(self, path: str, **options: Any) -> httpx.Response:

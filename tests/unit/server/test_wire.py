@@ -154,7 +154,7 @@ def test_2_501_events_are_413_and_2_500_are_taken(running: Any) -> None:
 
 
 def test_10_mb_are_refused_before_they_are_read(running: Any) -> None:
-    with socket.create_connection(("127.0.0.1", running.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", running.port), timeout=300) as client:
         client.sendall(
             b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Basic d2tfdGVzdDo=\r\n"
             b"Content-Length: 10000000\r\n\r\n"
