@@ -8,10 +8,10 @@ Rule 3: CSV gives text, JSON gives values of its own; both come through the same
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import cast
+from typing import TypeVar, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from segue.connectors.limits import EXACT_MAX, INSTANT_MAX, INSTANT_MIN
+from segue.connectors.limits import CELLS_REMEMBERED_MAX, EXACT_MAX, INSTANT_MAX, INSTANT_MIN
 from segue.connectors.mapping import Field, Time, places
 from segue.errors import MappingWrong
 from segue.kernel.values import Instant, Value
@@ -20,6 +20,8 @@ Cell = object
 """What a row holds: text from CSV, any JSON value from JSON lines."""
 
 Convert = Callable[[Cell], Value]
+
+T = TypeVar("T")
 
 
 class Unfit(Exception):
@@ -130,6 +132,14 @@ def converter(field: Field) -> Convert:
             return listed
 
 
+def remembered(read: Callable[[Cell], T]) -> Callable[[Cell], T]:
+    """The same for cells that are texts, which a file repeats: what was read is remembered.
+
+    Not for what may be changed, and not for other cells: 1, 1.0 and `true` are equal here.
+    """
+    return lru_cache(CELLS_REMEMBERED_MAX)(read)
+
+
 def template(field: Field, index: dict[str, int]) -> Callable[[list[Cell]], str | None]:
     """A text with cells in it; missing where all its cells are."""
     columns = places(field.template)
@@ -166,11 +176,11 @@ def clock(time: Time, path: str) -> Callable[[Cell], Instant]:
         case written:
             read = _reader(written)
 
-    @lru_cache(4096)
+    @lru_cache(CELLS_REMEMBERED_MAX)
     def cached(word: str) -> Instant:
         return _instant(read, word, zone)
 
-    return lambda cell: cached(text(cell))
+    return lambda cell: cached(cell if cell.__class__ is str else text(cell))
 
 
 def _reader(written: str) -> Callable[[str], datetime]:

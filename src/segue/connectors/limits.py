@@ -36,6 +36,10 @@ SET_ASIDE_BYTES_MAX = 8 * 1024
 
 # ── files ───────────────────────────────────────────────────────────────────────────
 
+CELLS_REMEMBERED_MAX = 4_096
+"""Different texts of a column of which is remembered what they were read as; the least
+recently used goes first."""
+
 LINE_BYTES_MAX = 4_000_000
 """One line of a file; a longer one is rejected and skipped."""
 

@@ -22,6 +22,7 @@ from segue.connectors.cells import (
     converter,
     identifier,
     number,
+    remembered,
     template,
     text,
 )
@@ -68,7 +69,10 @@ class Fields:
             if one.column and all_text and one.type == "text":
                 self._texts.append((name, index[one.column]))
             elif one.column:
-                self._plain.append((name, index[one.column], converter(one)))
+                convert = converter(one)
+                if all_text and one.type != "list":
+                    convert = remembered(convert)
+                self._plain.append((name, index[one.column], convert))
             elif one.template:
                 self._filled.append((name, template(one, index)))
             else:
@@ -127,9 +131,15 @@ class Translator:
                 self._extra[one.name] = Fields(one.properties, index, all_text)
         self._properties = Fields(mapping.properties, index, all_text)
         self._identify = Fields(mapping.identify, index, all_text) if mapping.identify else None
-        self._user = _identity(mapping.user, index)
-        self._anonymous = _identity(mapping.anonymous, index)
-        self._skip = [(rule, index[rule.column]) for rule in mapping.skip]
+        self._user = _identity(mapping.user, index, all_text)
+        self._anonymous = _identity(mapping.anonymous, index, all_text)
+        self._skip = [
+            (index[rule.column], rule.empty, frozenset(rule.equals), rule.reason)
+            for rule in mapping.skip
+        ]
+        self._word = ""
+        """The cell that named the last row's event, which those of one group have in common."""
+        self._name = ""
         self._told: dict[str, bytes] = {}
         self._group = mapping.group
         self._done: list[Imported] = []
@@ -141,11 +151,13 @@ class Translator:
 
         `raw` is the row as it was written: with the line's number it names the event.
         """
-        for rule, spot in self._skip:
+        for spot, empty, equals, reason in self._skip:
             cell = row[spot]
-            blank = cell is None or cell == ""
-            if (rule.empty and blank) or (not blank and text(cell) in rule.equals):
-                raise LeftOut(rule.reason)
+            if cell is None or cell == "":
+                if empty:
+                    raise LeftOut(reason)
+            elif equals and text(cell) in equals:
+                raise LeftOut(reason)
         name = self._named(row)
         at = self._at(row[self._time])
         arrived = at
@@ -157,7 +169,8 @@ class Translator:
             raise Unfit("neither a user id nor an anonymous id")
         if self._group is not None:
             # What closes here is kept until it is given out, whatever becomes of this row.
-            self._done += self._lines.close(at)
+            if at > self._lines.quiet_until:
+                self._done += self._lines.close(at)
             if self._lines.join(row, (name, user, anonymous), at):
                 return self._ready()
         properties = self._properties.read(row)
@@ -198,6 +211,13 @@ class Translator:
             return self._mapping.event.otherwise
         cell = row[self._event]
         word = "" if cell is None else text(cell)
+        if word and word == self._word:
+            return self._name
+        self._name = self._name_of(word)
+        self._word = word
+        return self._name
+
+    def _name_of(self, word: str) -> str:
         found: Named | None = self._names.get(word)
         if found is None:
             for start, one in self._prefixes:
@@ -252,6 +272,9 @@ class _Lines:
         self._group = group
         self._by = index[group.by]
         self._item = Fields(group.item, index, all_text)
+        self._number = remembered(number) if all_text else number
+        self.quiet_until = Instant(-1)
+        """Until then no group is complete."""
         self._totals = [
             (name, [index[one] for one in factors]) for name, factors in group.totals.items()
         ]
@@ -291,6 +314,10 @@ class _Lines:
         event = msgspec.structs.replace(event, id=f"{event.source}-{said}")
         whose = (event.name, event.user_id, event.anonymous_id)
         self._open[key] = one = _Open(key, line, event, whose, event.at, items, totals)
+        if len(self._open) == 1:
+            self.quiet_until = Instant(event.at + self._group.within * 1000)
+        elif len(self._open) >= GROUPS_OPEN_MAX:
+            self.quiet_until = Instant(-1)
         return one
 
     def _product(self, name: str, row: Row, spots: list[int]) -> float:
@@ -301,7 +328,7 @@ class _Lines:
             if cell is None or cell == "":
                 return 0.0
             try:
-                product *= number(cell)
+                product *= self._number(cell)
             except Unfit as unfit:
                 raise Unfit(f"{name}: {unfit}") from None
         return product
@@ -310,10 +337,12 @@ class _Lines:
         """Give out the groups that are complete at `at`; all of them at the end of the file."""
         done: list[Imported] = []
         within = self._group.within * 1000
+        self.quiet_until = Instant(-1)
         while self._open:
             one = next(iter(self._open.values()))
             crowded = len(self._open) >= GROUPS_OPEN_MAX
             if at is not None and not crowded and at - one.last_at <= within:
+                self.quiet_until = Instant(one.last_at + within)
                 break
             del self._open[one.key]
             if len(self._closed) >= GROUPS_CLOSED_MAX:
@@ -337,7 +366,7 @@ class _Lines:
         return msgspec.structs.replace(one.event, properties=properties)
 
 
-def _identity(written: Field | str, index: dict[str, int]) -> Callable[[Row], str]:
+def _identity(written: Field | str, index: dict[str, int], all_text: bool) -> Callable[[Row], str]:
     """How a row names its customer; nothing where the mapping has no such column."""
     one = field(written)
     if one.template:
@@ -346,7 +375,9 @@ def _identity(written: Field | str, index: dict[str, int]) -> Callable[[Row], st
     if not one.column:
         return lambda _row: ""
     spot = index[one.column]
-    shape = identifier if one.type == "id" else text
+    shape: Callable[[Cell], str] = identifier if one.type == "id" else text
+    if all_text:
+        shape = remembered(shape)
     return lambda row: "" if row[spot] is None or row[spot] == "" else shape(row[spot])
 
 

@@ -142,6 +142,7 @@ def csv_rows(
         )
     yield [*header], 1, b""
     width = len(header)
+    report = notes.report
     while True:
         try:
             row = records.take()
@@ -153,7 +154,7 @@ def csv_rows(
             return
         if not row:
             continue
-        notes.count()
+        report.rows += 1
         raw = records.raw()
         if len(row) != width:
             notes.reject(records.line, f"{len(row)} columns instead of {width}", raw)

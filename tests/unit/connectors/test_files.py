@@ -6,6 +6,7 @@ import gzip
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from segue.connectors import mapping as mappings
 from segue.connectors.files import Source, detect, merged
@@ -117,6 +118,42 @@ def test_a_line_break_inside_quotes_belongs_to_its_cell(tmp_path: Path) -> None:
     text = HEADER + '2024-05-01,view,"an\na",1,2\n2024-05-01,view,bo,1,2\n'
     rows, _ = read(tmp_path, text)
     assert [(one.line, one.event.user_id) for one in rows] == [(2, "an\na"), (4, "bo")]
+
+
+pieces = st.sampled_from(
+    [
+        b"2024-05-01,view,ana,1,2",
+        b"2024-05-02,buy,bo,17.0,9.50",
+        b'2024-05-01,view,"an,a",1,2',
+        b'2024-05-01,view,"an\na",1,2',
+        b'2024-05-01,view,"ana,1,2',
+        b"2024-05-01,view,an\ra,1,2",
+        b"2024-05-01,view,an\0a,1,2",
+        b"2024-05-01,view,\xff,1,2",
+        b"2024-05-01,view,ana",
+        b"",
+    ]
+)
+ends = st.sampled_from([b"\n", b"\r\n"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(pieces, ends), max_size=30), st.integers(30, 400), st.booleans())
+def test_lines_that_are_read_together_give_what_they_give_one_by_one(
+    tmp_path_factory: pytest.TempPathFactory,
+    lines: list[tuple[bytes, bytes]],
+    block: int,
+    ended: bool,
+) -> None:
+    text = HEADER.encode() + b"".join(line + end for line, end in lines)
+    folder = tmp_path_factory.mktemp("together")
+    found = []
+    for size in (block, 0):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("segue.connectors.lines.BLOCK_BYTES", size)
+            rows, source = read(folder, text if ended else text.rstrip(b"\r\n"))
+        found.append((rows, source.reading.report))
+    assert found[0] == found[1]
 
 
 def test_a_line_without_end_is_rejected_and_passed_over(
