@@ -8,7 +8,7 @@ from store_samples import ANA, BEN, CY, at, merge, person
 from segue.errors import Unstorable
 from segue.kernel.catalog import Interest
 from segue.kernel.values import NEVER, ProfileId, Record
-from segue.stores.ports import Audience, Item, ItemLine, Saved, Store, Told
+from segue.stores.ports import Audience, Hearing, Item, ItemLine, Saved, Store, Told
 
 SOFA: Record = {"name": "Sofa", "price": 900, "tags": ["new"]}
 
@@ -185,3 +185,54 @@ def test_a_merge_keeps_what_the_heir_is_shown_in_the_same_commit(store: Store) -
     )
     assert audience(store, mark="4") == []
     assert audience(store, mark="5", since=8, until=5) == [ANA]
+
+
+# ── forgetting ──
+
+
+def hearing(name: str, since: int, catalog: str = "products") -> Hearing:
+    return Hearing(catalog, name, at(since))
+
+
+def forget(store: Store, *heard: Hearing, most: int = 100, limit: int = 10) -> None:
+    after: ProfileId | None = ProfileId("")
+    while after is not None:
+        after = store.forget_interests(heard, most, after, limit)
+
+
+def interests_in(store: Store) -> list[bytes]:
+    return [row for row in store.snapshot() if b"interest" in row]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 10])
+def test_interests_that_nothing_asks_for_are_forgotten_page_by_page(
+    store: Store, limit: int
+) -> None:
+    shown(store, ANA, ("sofa", "Viewed", 10), ("sofa", "Added", 10), ("table", "Viewed", 11))
+    shown(store, BEN, ("sofa", "Viewed", 12))
+    shown(store, CY, ("sofa", "Liked", 90))
+    forget(store, hearing("Viewed", 10), hearing("Added", 9), limit=limit)
+    assert audience(store, "Viewed") == [BEN]
+    assert audience(store, "Viewed", item="table") == [ANA]
+    assert audience(store, "Added") == [ANA]
+    assert audience(store, "Liked") == []
+    forget(store, hearing("Viewed", 0, catalog="shows"), limit=limit)
+    assert interests_in(store) == []
+
+
+def test_what_was_forgotten_can_be_shown_again(store: Store) -> None:
+    shown(store, ANA, ("sofa", "Viewed", 10))
+    forget(store)
+    assert audience(store) == []
+    shown(store, ANA, ("sofa", "Viewed", 20))
+    assert audience(store) == [ANA]
+    assert audience(store, until=19) == []
+
+
+def test_of_too_many_interests_the_newest_are_kept(store: Store) -> None:
+    shown(store, ANA, *((f"item{n}", "Viewed", n) for n in (5, 1, 4, 2, 3)))
+    shown(store, BEN, ("item1", "Viewed", 1))
+    forget(store, hearing("Viewed", 0), most=2)
+    found = {n for n in range(1, 6) if ANA in audience(store, item=f"item{n}")}
+    assert found == {4, 5}
+    assert audience(store, item="item1") == [BEN]

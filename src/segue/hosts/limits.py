@@ -113,3 +113,18 @@ DEAD_LOOKED_MAX = 100_000
 
 SENDS_LOOKED_MAX = 1_000
 """A customer's rows of the outbox, among which another send of the same proposal is looked for."""
+
+INTERESTS_MAX = 1_000
+"""Interests in items that a customer keeps, the newest; of older ones no change is told."""
+
+INTERESTS_SLACK_MS = 86_400_000
+"""For how long after its time an interest stays: for changes that another process put."""
+
+INTERESTS_LOOK_MS = 1_000
+"""How often a page of customers is looked at for interests that nothing asks for any more."""
+
+INTERESTS_PROFILES_MAX = 200
+"""Customers of one such page, so that nobody waits long for the store."""
+
+INTERESTS_REST_MS = 6 * 3_600_000
+"""How long it rests once everyone was looked at."""

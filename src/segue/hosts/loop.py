@@ -33,6 +33,7 @@ from segue.hosts.batch import Docket
 from segue.hosts.desk import Desk
 from segue.hosts.dispatch import Dispatcher
 from segue.hosts.facts import Listener, Listeners
+from segue.hosts.forgetting import Forgetter
 from segue.hosts.lanes import Lanes
 from segue.hosts.limits import (
     BATCH_BRISK_MAX,
@@ -131,6 +132,7 @@ class Host:
         self._sweep_after: ProfileId | None = ProfileId("")
         self._items_at = Instant(0)
         """When the item log is looked at next."""
+        self._forgetter = Forgetter(store)
         self._nudged = False
         self._passed = False
         """Whether the last cycle left wake-ups and the like to the next, for a question's sake."""
@@ -340,6 +342,8 @@ class Host:
         if self._verdicts or self._sweep_after is not None or self._desk.teller.busy:
             return 0
         at: int = min(self._next_due, self._items_at)
+        if not self._stopping:
+            at = min(at, self._forgetter.at)
         if self._dispatcher is not None:
             at = min(at, self._dispatcher.next_look(), self._dispatcher.look_at)
         return at - self._clock.now()
@@ -382,6 +386,8 @@ class Host:
             self._next_due = self._store.next_due()
         if self._dispatcher is not None and not self._stopping:
             self._claim(self._dispatcher)
+        if not (self._desk.teller.busy or self._stopping):
+            self._forgetter.look(self.program, now)
 
     def _due(self, now: Instant) -> list[ProfileId]:
         """Profiles whose wake-up is due, as many as a batch has room for."""

@@ -7,16 +7,22 @@ Rule 3: what becomes of the runs of older programs (see `publishing.py`) is save
     program that it belongs to is current.
 """
 
+from collections.abc import Mapping
+from typing import TypeAlias
+
 import msgspec
 
 from segue.errors import NoProgram, PlanUnreadable
 from segue.hosts import publishing
 from segue.hosts.publishing import Modes, Outlook
 from segue.hosts.zones import Zones
+from segue.kernel.catalog import heard
 from segue.kernel.plan import Plan
 from segue.kernel.program import Patterns, Program, link
-from segue.kernel.values import Instant
+from segue.kernel.values import Instant, Millis
 from segue.stores.ports import Store
+
+Heard: TypeAlias = Mapping[tuple[str, str], Millis]
 
 _decode = msgspec.json.Decoder(Plan).decode
 
@@ -76,7 +82,7 @@ class Programs:
 
     def counts_all_of(self, older: str, program: Program) -> bool:
         """Whether an older program already counted every stream that this one asks for, and
-        noted every interest.
+        noted every interest, for as long.
 
         Then a profile that adopts this one needs no look at its history.
         """
@@ -85,7 +91,7 @@ class Programs:
             return False
         before = link(_read(older, body), name=older, patterns=self._patterns, zones=self._zones)
         missing = frozenset(program.streams.keys) - frozenset(before.streams.keys)
-        return not missing and _interested(program) <= _interested(before)
+        return not missing and _hears_no_longer(heard(program), heard(before))
 
     def _link(self, name: str, plan: Plan) -> Program:
         older = dict.fromkeys([self._store.current_program(), *self._store.programs_in_use()])
@@ -105,10 +111,11 @@ class Programs:
         return _read(name, body)
 
 
-def _interested(program: Program) -> frozenset[tuple[str, str]]:
-    """What makes an interest: the event's name, and the catalog."""
-    return frozenset(
-        (catalog, name) for name, catalogs in program.interested.items() for catalog in catalogs
+def _hears_no_longer(mine: Heard, before: Heard) -> bool:
+    """Whether every interest that is asked for was noted, and is not forgotten yet."""
+    return all(
+        key in before and (before[key] == 0 or 0 < within <= before[key])
+        for key, within in mine.items()
     )
 
 

@@ -26,6 +26,7 @@ from segue.stores.ports import (
     Audience,
     Counts,
     CouponPool,
+    Hearing,
     Identifier,
     Item,
     ItemLine,
@@ -409,6 +410,11 @@ class QuickStore:
 
     def interested(self, audience: Audience, after: ProfileId, limit: int) -> list[ProfileId]:
         return self._items.interested(audience, after, limit)
+
+    def forget_interests(
+        self, heard: Sequence[Hearing], most: int, after: ProfileId, limit: int
+    ) -> ProfileId | None:
+        return self._items.forget(heard, most, after, limit)
 
     # ── programs, the sandbox, what was set aside ──
 

@@ -8,6 +8,8 @@ Rule 3: the same change makes the same events with the same ids (`event`), so th
     twice changes nothing.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
 from segue.kernel.calendar import UTC
@@ -26,6 +28,7 @@ __all__ = [
     "ItemChange",
     "ItemTold",
     "event",
+    "heard",
     "interests",
     "told",
 ]
@@ -91,3 +94,15 @@ def interests(program: Program, said: Event) -> tuple[Interest, ...]:
         for catalog in program.interested.get(said.name, ())
         for item in named_by(said.properties)
     )
+
+
+def heard(program: Program) -> Mapping[tuple[str, str], Millis]:
+    """For how long an interest is asked for, by catalog and event; 0 is for ever."""
+    found: dict[tuple[str, str], Millis] = {}
+    for one in program.moments.get("item_changed", ()):
+        for name in one.derived.on:
+            key = one.derived.catalog, name
+            longest = found.get(key, one.derived.within_ms)
+            both = (longest, one.derived.within_ms)
+            found[key] = Millis(0) if 0 in both else max(both)
+    return found

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from segue.kernel.catalog import Interest
-from segue.kernel.values import Instant, ProfileId, Record
+from segue.kernel.values import NEVER, Instant, ProfileId, Record
 from segue.stores import codec
-from segue.stores.ports import Audience, Item, ItemLine, Told
+from segue.stores.ports import Audience, Hearing, Item, ItemLine, Told
 
 Key = tuple[str, str]
 """Catalog and item."""
@@ -146,6 +146,39 @@ class Items:
             for profile, shown in everyone.items()
             if profile > after and _is_among(audience, shown)
         )[:limit]
+
+    def forget(
+        self, heard: Sequence[Hearing], most: int, after: ProfileId, limit: int
+    ) -> ProfileId | None:
+        """Drop what nothing asks for, of a page of profiles in order of id."""
+        since = {(one.catalog, one.name): one.since for one in heard}
+        page = sorted(one for one in self._keys_of if one > after)[:limit]
+        for profile in page:
+            rows = [
+                (-shown.at, key, name)
+                for key in self._keys_of[profile]
+                for name, shown in self._interests[key][profile].items()
+            ]
+            rows.sort()
+            kept = 0
+            for at, key, name in rows:
+                asked = since.get((key[0], name), NEVER)
+                if -at > asked and kept < most:
+                    kept += 1
+                else:
+                    self._drop(profile, key, name)
+        return page[-1] if len(page) == limit else None
+
+    def _drop(self, profile: ProfileId, key: Key, name: str) -> None:
+        mine = self._interests[key][profile]
+        del mine[name]
+        if not mine:
+            del self._interests[key][profile]
+            self._keys_of[profile].discard(key)
+        if not self._keys_of[profile]:
+            del self._keys_of[profile]
+        if not self._interests[key]:
+            del self._interests[key]
 
     # ── the whole ──
 

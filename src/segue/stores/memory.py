@@ -25,6 +25,7 @@ from segue.stores.ports import (
     Audience,
     Counts,
     CouponPool,
+    Hearing,
     Identifier,
     Item,
     ItemLine,
@@ -408,6 +409,12 @@ class MemoryStore:
     def interested(self, audience: Audience, after: ProfileId, limit: int) -> list[ProfileId]:
         with self._lock:
             return self._items.interested(audience, after, limit)
+
+    def forget_interests(
+        self, heard: Sequence[Hearing], most: int, after: ProfileId, limit: int
+    ) -> ProfileId | None:
+        with self._lock:
+            return self._items.forget(heard, most, after, limit)
 
     # ── programs, the sandbox, what was set aside ──
 

@@ -104,6 +104,14 @@ class Audience(msgspec.Struct, frozen=True, kw_only=True):
     mark: str
 
 
+class Hearing(msgspec.Struct, frozen=True):
+    """Interests that may still be asked for: of a catalog, by an event, shown after `since`."""
+
+    catalog: str
+    name: str
+    since: Instant
+
+
 class Told(msgspec.Struct, frozen=True):
     """What a profile was told of an item; marks rise in the order of the item log."""
 
@@ -409,6 +417,16 @@ class Store(Protocol):
         """Profiles whom a change is to be told to, in order of id, from `after` on.
 
         A profile has the interests, and was told what was told, of those that it absorbed.
+        """
+        ...
+
+    def forget_interests(
+        self, heard: Sequence[Hearing], most: int, after: ProfileId, limit: int
+    ) -> ProfileId | None:
+        """Drop the interests that none of `heard` has, or than which a profile has `most` newer.
+
+        Looks at `limit` profiles, in an order of the store's own, from `after` on. Returns the
+        last one; None if there are no more.
         """
         ...
 

@@ -27,6 +27,7 @@ from segue.stores.ports import (
     Audience,
     Counts,
     CouponPool,
+    Hearing,
     Identifier,
     Item,
     ItemLine,
@@ -272,6 +273,20 @@ class SqliteStore:
         of = (audience.catalog, audience.item, after, names)
         when = (audience.since, audience.until, audience.mark)
         return [profile for (profile,) in self._rows("interested", *of, *when, limit)]
+
+    def forget_interests(
+        self, heard: Sequence[Hearing], most: int, after: ProfileId, limit: int
+    ) -> ProfileId | None:
+        asked = msgspec.json.encode([(one.catalog, one.name, one.since) for one in heard]).decode()
+        before = (slot_of(after), after) if after else (-1, "")
+        page = list(self._rows("profiles_with_interests", *before, limit))
+        with self._files.writing() as db:
+            db.executemany(_SQL["forget_interests"], [(*one[:2], asked) for one in page])
+            for *whose, many in page:
+                if many > most:
+                    older = db.execute(_SQL["older_interests"], (*whose, most)).fetchall()
+                    db.executemany(_SQL["forget_interest"], older)
+        return ProfileId(page[-1][1]) if len(page) == limit else None
 
     # ── programs, the sandbox, what was set aside ──
 

@@ -409,6 +409,27 @@ AND NOT EXISTS (
 )
 ORDER BY profile LIMIT ?8;
 
+-- name: profiles_with_interests
+-- A page of them with how many they have, in the order of the table.
+SELECT slot, profile, count(*) FROM interests WHERE (slot, profile) > (?, ?)
+GROUP BY slot, profile ORDER BY slot, profile LIMIT ?;
+
+-- name: forget_interests
+-- What nothing asks for any more; ?3 is a JSON list of what is asked for: catalog, name, since.
+DELETE FROM interests WHERE slot = ?1 AND profile = ?2 AND NOT EXISTS (
+    SELECT 1 FROM json_each(?3) AS named
+    WHERE named.value ->> 0 = catalog AND named.value ->> 1 = name AND at > named.value ->> 2
+);
+
+-- name: older_interests
+-- What a profile has beyond its newest.
+SELECT slot, profile, catalog, item, name FROM interests WHERE slot = ? AND profile = ?
+ORDER BY at DESC, catalog, item, name LIMIT -1 OFFSET ?;
+
+-- name: forget_interest
+-- One of them.
+DELETE FROM interests WHERE slot = ? AND profile = ? AND catalog = ? AND item = ? AND name = ?;
+
 -- name: item_body
 -- An item as it is, to see whether it changes.
 SELECT body FROM items WHERE catalog = ? AND id = ?;
