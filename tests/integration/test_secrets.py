@@ -2,6 +2,7 @@
 provider that repeats them.
 """
 
+import base64
 import logging
 from contextlib import closing
 from pathlib import Path
@@ -43,7 +44,8 @@ def test_no_secret_is_logged_answered_or_stored(
 
     def tells_on_us(asked: Asked) -> tuple[int, bytes]:
         repeated.append(asked)
-        said = f"bad key {SECRETS['MAIL']} {SECRETS['TEXT']}"
+        login = base64.b64encode(f"shop:{SECRETS['TEXT']}".encode()).decode()
+        said = f"bad key {SECRETS['MAIL']} {SECRETS['TEXT']} Basic {login}"
         return (400, said.encode())
 
     rest = plan.Wait(id="rest", next="", for_ms=HOUR)
@@ -76,8 +78,9 @@ def test_no_secret_is_logged_answered_or_stored(
             assert [each.status_code for each in answers] == [200] * len(PAGES)
             shown = "".join(each.text for each in answers)
             details = "".join(row.detail for row in segue.store.outbox("dead"))
-            assert "bad key (secret) (secret)" in details
+            assert "bad key (secret) (secret) Basic " in details
+            logins = [base64.b64encode(f"shop:{one}".encode()).decode() for one in SECRETS.values()]
         stored = b"".join(path.read_bytes() for path in tmp_path.glob("segue.sqlite*"))
-    for name, value in SECRETS.items():
+    for name, value in (*SECRETS.items(), *((login, login[8:-4]) for login in logins)):
         for where in (caplog.text, shown, details, stored.decode("latin-1")):
             assert value not in where, name

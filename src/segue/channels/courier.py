@@ -28,7 +28,7 @@ from segue.channels.letter import (
 )
 from segue.channels.links import Link, Links, Tracking
 from segue.channels.markup import finished
-from segue.channels.secret import Secret
+from segue.channels.secret import Hush, Secret
 from segue.channels.template import Templates
 from segue.channels.wire import Wire
 from segue.errors import StoreUnavailable, Unrenderable
@@ -43,9 +43,6 @@ Messages = Callable[[str, str], Message | None]
 
 Engines = Callable[[str], Templates]
 """What renders a program's templates: each has parts of its own."""
-
-HUSHED_LEAST = 6
-"""Signs of a secret that is looked for; shorter ones stand in any text."""
 
 Keep = Callable[[Sequence[KeptMessage]], None]
 """`Store.keep`."""
@@ -87,7 +84,7 @@ class Courier:
         self._superseded = superseded
         self._allowed = None if allowed is None else frozenset(map(str.casefold, allowed))
         self._wire = wire
-        self._hush = [each.reveal() for each in hush if len(each.reveal()) >= HUSHED_LEAST]
+        self._hush = Hush(hush)
         self._letter_seconds = letter_seconds
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -248,9 +245,7 @@ class Courier:
 
     def _hushed(self, outcome: Outcome) -> Outcome:
         """What is kept of a provider's words, without any of our secrets."""
-        detail = outcome.detail
-        for secret in self._hush:
-            detail = detail.replace(secret, "(secret)")
+        detail = self._hush(outcome.detail)
         return (
             outcome if detail == outcome.detail else msgspec.structs.replace(outcome, detail=detail)
         )

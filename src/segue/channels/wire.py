@@ -167,10 +167,11 @@ class HttpLine:
         except asyncio.CancelledError:
             self._breaker.failed(now())
             raise
+        else:
+            self._noted(reply, now())  # while the letter still is the probe that it went as
+            return reply
         finally:
             self._breaker.ended()
-        self._noted(reply, now())
-        return reply
 
     def _noted(self, reply: Reply, now: float) -> None:
         """What the reply says of the provider's health, and of our token."""
