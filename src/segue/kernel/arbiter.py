@@ -215,11 +215,10 @@ class Hearing:
         """Check 5: suppression rules, the default ones too. Transactional is never suppressed."""
         if self.linked.transactional:
             return Check("suppressed", PASSED, "transactional")
-        for rule in self.turn.program.suppressions:
-            if policies.reaches(rule.policy.reach, c):
-                check = self._ruled(rule, c)
-                if check is not None:
-                    return check
+        for rule in self.turn.program.suppressions.of(c):
+            check = self._ruled(rule, c)
+            if check is not None:
+                return check
         return Check("suppressed", PASSED)
 
     def _ruled(self, rule: LinkedSuppression, c: Candidate) -> Check | None:
@@ -264,8 +263,8 @@ class Hearing:
             check = self._outbid(incentive, c)
             if check is not None:
                 return check
-        for policy in turn.program.exclusions:
-            for other in turn.profile.runs if c.journey in policy.journeys else ():
+        for policy in turn.program.excluding.get(c.journey, ()):
+            for other in turn.profile.runs:
                 if other.journey == c.journey or other.journey not in policy.journeys:
                     continue
                 if (other.entered_at, other.id) < _since(turn.profile, c.journey):
@@ -336,9 +335,7 @@ def consent(program: Program, profile: Profile, channel: str, topic: str) -> str
 
 def _compete(program: Program, group: str, other: str) -> bool:
     """Whether two incentive groups may not both be alive: the same, or named in one exclusion."""
-    return group == other or any(
-        group in policy.groups and other in policy.groups for policy in program.exclusions
-    )
+    return group == other or other in program.competing.get(group, ())
 
 
 def _since(profile: Profile, journey: str) -> tuple[int, str]:

@@ -20,7 +20,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from operator import itemgetter
-from typing import Literal as OneOf, TypeAlias
+from typing import Literal as OneOf, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -53,6 +53,28 @@ def stream_key(stream: Stream) -> str:
     return digest(msgspec.structs.replace(stream, events=tuple(sorted(set(stream.events)))))
 
 
+FORGOT = 1
+"""A bit beside those of what conditions read (`predicate.Linker`): a trail has dropped entries."""
+
+NOT_IN: Value = ("not in the stream",)
+"""In place of what a stream takes: it is not concerned."""
+
+
+def _taker(taken: Taken, where: Ask | None, of: Ask | None) -> Ask | None:
+    """What a stream takes of the scene's event, or `NOT_IN`; None where it always takes nothing."""
+    if of is None:
+        return None if where is None else lambda scene: None if where(scene) is True else NOT_IN
+    kept = _amount if taken == "number" else plain
+
+    def take(scene: Scene) -> Value:
+        if where is not None and where(scene) is not True:
+            return NOT_IN
+        value = kept(of(scene))
+        return NOT_IN if value is None else value
+
+    return take
+
+
 class LinkedStream:
     """A stream with its closures, and the names under which a profile keeps what it leaves."""
 
@@ -61,7 +83,7 @@ class LinkedStream:
         "events",
         "key",
         "of",
-        "plain",
+        "take",
         "taken",
         "tally_key",
         "trail_key",
@@ -78,8 +100,8 @@ class LinkedStream:
         self.bit = bit
         self.where = where
         self.of = of
-        self.plain = where is None and of is None
-        """Whether every event of its names is in it, with nothing taken."""
+        self.take = _taker(taken, where, of)
+        """What it takes of the scene's event; None where every event counts and gives nothing."""
         self.tally_key = ""
         """Empty where no aggregate looks at all time."""
         self.trail_key = ""
@@ -95,6 +117,13 @@ class LinkedStream:
         if window_ms > self.window_ms:
             self.window_ms = window_ms
             self.trail_key = digest(("trail", self.key, self.taken, window_ms))
+
+
+class Floor(NamedTuple):
+    """So many entries at least in the trail of a stream."""
+
+    stream: LinkedStream
+    entries: int
 
 
 class Streams:
@@ -121,15 +150,17 @@ class Streams:
 def fold(profile: Profile, event: Event, streams: Streams, scene: Scene) -> int:
     """Let the event leave its mark; the bits of the streams whose aggregates may have changed."""
     dirty = 0
+    value: Value = None
     for stream in streams.by_event.get(event.name, streams.wild):
-        value = None if stream.plain else _taken(stream, scene)
-        if value is _NOT_IN:
+        if stream.take is None:
+            value = None
+        elif (value := stream.take(scene)) is NOT_IN:
             continue
         if stream.tally_key:
             _count(profile.tallies, stream, event.at, value)
             dirty |= stream.bit
-        if stream.trail_key and _trace(profile.trails, stream, event.at, value, scene.now):
-            dirty |= stream.bit
+        if stream.trail_key:
+            dirty |= _trace(profile.trails, stream, event.at, value, scene.now)
     return dirty
 
 
@@ -151,8 +182,8 @@ def rebuild(
             tallied, trailed = stream.tally_key in wanted, stream.trail_key in wanted
             if not tallied and not trailed:
                 continue
-            value = _taken(stream, scene)
-            if value is _NOT_IN:
+            value = None if stream.take is None else stream.take(scene)
+            if value is NOT_IN:
                 continue
             if tallied:
                 _count(profile.tallies, stream, event.at, value)
@@ -173,23 +204,6 @@ def prune(profile: Profile, streams: Streams, now: Instant) -> None:
             _drop(trail, gone)
 
 
-_NOT_IN: Value = ("not in the stream",)
-
-
-def _taken(stream: LinkedStream, scene: Scene) -> Value:
-    """What the stream takes of the scene's event; `_NOT_IN` where it is not concerned."""
-    if stream.where is not None and stream.where(scene) is not True:
-        return _NOT_IN
-    if stream.of is None:
-        return None
-    value = plain(stream.of(scene))
-    if value is None:
-        return _NOT_IN
-    if stream.taken == "number" and not _summable(value):
-        return _NOT_IN
-    return value
-
-
 def plain(value: Value) -> Scalar:
     """The value as it is kept: one form for each plain value, None for what is not plain."""
     if isinstance(value, str):
@@ -205,10 +219,12 @@ def plain(value: Value) -> Scalar:
     return None
 
 
-def _summable(value: Scalar) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return abs(value) <= NUMBER_MAX
+def _amount(value: Value) -> float | int | None:
+    """The value as it is kept, if it can be added up."""
+    kept = plain(value)
+    if (type(kept) is int or type(kept) is float) and -NUMBER_MAX <= kept <= NUMBER_MAX:
+        return kept
+    return None
 
 
 def _count(tallies: dict[str, Tally], stream: LinkedStream, at: Instant, value: Value) -> None:
@@ -247,15 +263,15 @@ def _larger(left: Value, right: Value) -> bool:
 
 def _trace(
     trails: dict[str, Trail], stream: LinkedStream, at: Instant, value: Value, now: Instant
-) -> bool:
-    """Enter the event by when it happened; False if it is older than every window."""
+) -> int:
+    """Enter the event by when it happened, unless every window is over; the bits it touched."""
     edge = now - stream.window_ms
     if at <= edge:
-        return False
+        return 0
     trail = trails.get(stream.trail_key)
     if trail is None:
         trails[stream.trail_key] = Trail([at], None if stream.of is None else [value])
-        return True
+        return stream.bit
     times, values = trail.times, trail.values
     if times and times[-1] < at:
         times.append(at)
@@ -270,10 +286,10 @@ def _trace(
         times.insert(index, at)
         if values is not None:
             values.insert(index, value)
-    gone = bisect_right(times, edge) if times[0] <= edge else 0
-    if gone or len(times) > TRAIL_ENTRIES_MAX:
-        _drop(trail, max(gone, len(times) - TRAIL_ENTRIES_MAX))
-    return True
+    if times[0] > edge and len(times) <= TRAIL_ENTRIES_MAX:
+        return stream.bit
+    _drop(trail, max(bisect_right(times, edge), len(times) - TRAIL_ENTRIES_MAX))
+    return stream.bit | FORGOT
 
 
 def _drop(trail: Trail, entries: int) -> None:

@@ -14,7 +14,7 @@ import operator
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil, floor, fsum
-from typing import Any, Literal as OneOf, TypeAlias, assert_never, cast
+from typing import Any, Literal as OneOf, TypeAlias, assert_never
 
 from segue.kernel import exact
 from segue.kernel.expression import Fold, Touched
@@ -102,8 +102,10 @@ def over_window(fold: Fold, stream: LinkedStream, window_ms: int) -> Ask:
         return count(times_of(stream), window_ms)
     if fold == "since":
         return since(last_of(stream, window_ms))
-    look = _LOOK[fold]
     empty = 0 if fold in ("sum", "distinct", "repeats") else None
+    if fold in ("sum", "avg"):
+        return _over_numbers(fsum if fold == "sum" else _mean, empty, stream, window_ms)
+    look = _LOOK[fold]
 
     def ask(scene: Scene) -> Value:
         trail = scene.profile.trails.get(stream.trail_key)
@@ -122,13 +124,29 @@ def over_window(fold: Fold, stream: LinkedStream, window_ms: int) -> Ask:
     return ask
 
 
-def _sum_inside(trail: Trail, inside: int) -> tuple[Value, int]:
-    return fsum(_numbers(trail, inside)), inside
+def _over_numbers(
+    total: Callable[[list[float]], float], empty: Value, stream: LinkedStream, window_ms: int
+) -> Ask:
+    """A total of all the numbers inside: it may change when the oldest of them leaves."""
+
+    def ask(scene: Scene) -> Value:
+        trail = scene.profile.trails.get(stream.trail_key)
+        if trail is None:
+            return empty
+        times, edge = trail.times, scene.now - window_ms
+        inside = 0 if times[0] > edge else bisect_right(times, edge)
+        if inside == len(times):
+            return empty
+        leaves_at = times[inside] + window_ms
+        if leaves_at < scene.until:  # noqa: PLR1730 - `min` takes four times as long
+            scene.until = leaves_at
+        return total(_numbers(trail, inside))
+
+    return ask
 
 
-def _avg_inside(trail: Trail, inside: int) -> tuple[Value, int]:
-    numbers = _numbers(trail, inside)
-    return fsum(numbers) / len(numbers), inside
+def _mean(numbers: list[float]) -> float:
+    return fsum(numbers) / len(numbers)
 
 
 def _min_inside(trail: Trail, inside: int) -> tuple[Value, int]:
@@ -183,8 +201,6 @@ def _last_inside(trail: Trail, _inside: int) -> tuple[Value, int]:
 
 
 _LOOK: dict[Fold, Callable[[Trail, int], tuple[Value, int]]] = {
-    "sum": _sum_inside,
-    "avg": _avg_inside,
     "min": _min_inside,
     "max": _max_inside,
     "distinct": _distinct_inside,
@@ -201,8 +217,9 @@ def _values(trail: Trail) -> Sequence[Value]:
 
 def _numbers(trail: Trail, inside: int) -> list[float]:
     """The values inside; a stream that takes numbers keeps nothing else (`features.Taken`)."""
-    values = cast("list[float]", trail.values)
-    return values[inside:] if inside else values
+    values: Any = trail.values
+    numbers: list[float] = values[inside:] if inside else values
+    return numbers
 
 
 # ── counts ──────────────────────────────────────────────────────────────────────────
@@ -246,6 +263,19 @@ def compare_count(op: Op, times_of: Times, window_ms: int, bound: float) -> Ask:
             return _exactly(times_of, window_ms, bound, True)
         case "!=":
             return _exactly(times_of, window_ms, bound, False)
+        case _:
+            assert_never(op)
+
+
+def least(op: Op, bound: float) -> int:
+    """How many there must be at least for a number of them to compare so; 0 where none need be."""
+    match op:
+        case ">=" | "==":
+            return max(ceil(bound), 0)
+        case ">":
+            return max(floor(bound) + 1, 0)
+        case "<" | "<=" | "!=":
+            return 0
         case _:
             assert_never(op)
 
@@ -411,9 +441,10 @@ def last_of(stream: LinkedStream, window_ms: int) -> Callable[[Scene], int | Non
 
     def lately(scene: Scene) -> int | None:
         trail = scene.profile.trails.get(stream.trail_key)
-        if trail is None or trail.times[-1] + window_ms <= scene.now:
+        if trail is None or (leaves_at := trail.times[-1] + window_ms) <= scene.now:
             return None
-        scene.until = min(scene.until, trail.times[-1] + window_ms)
+        if leaves_at < scene.until:  # noqa: PLR1730 - `min` takes four times as long
+            scene.until = leaves_at
         return trail.times[-1]
 
     return lately if window_ms else ever
@@ -455,6 +486,27 @@ def compare_since(op: Op, last_of: Callable[[Scene], int | None], bound_of: Ask)
     return ask
 
 
+def compare_since_constant(op: Op, last_of: Callable[[Scene], int | None], bound: float) -> Ask:
+    """Milliseconds since the last event, compared with a constant: it is crossed once."""
+    if op in ("==", "!="):
+        return compare_since(op, last_of, lambda _scene: bound)
+    takes_ms = ceil(bound) if op in (">=", "<") else floor(bound) + 1
+    later = op in (">=", ">")
+
+    def ask(scene: Scene) -> Value:
+        last = last_of(scene)
+        if last is None:
+            return False
+        crosses_at = last + takes_ms
+        if crosses_at <= scene.now:
+            return later
+        if crosses_at < scene.until:  # noqa: PLR1730 - `min` takes four times as long
+            scene.until = crosses_at
+        return not later
+
+    return ask
+
+
 def compare_lasts(
     op: Op, last_of: Callable[[Scene], int | None], other_of: Callable[[Scene], int | None]
 ) -> Ask:
@@ -472,62 +524,6 @@ def compare_lasts(
         return decide(last, other)
 
     return ask
-
-
-# ── sequences ───────────────────────────────────────────────────────────────────────
-
-
-def sequence(
-    stages: Sequence[LinkedStream],
-    without: Sequence[LinkedStream],
-    within_ms: int,
-    over_ms: int,
-) -> Ask:
-    """Whether the stages happened one strictly after another, with none of `without` between.
-
-    For each first event, latest first, the others follow as early as they can: that makes the
-    span as short and the gap as narrow as any choice does. The first that fits is also the
-    last to leave, so the answer holds until it does; time alone never makes it true.
-    """
-    stage_times = tuple(times_of(stream) for stream in stages)
-    between_times = tuple(times_of(stream) for stream in without)
-
-    def ask(scene: Scene) -> Value:
-        lines = [times(scene) for times in stage_times]
-        if not all(lines):
-            return False
-        between = [times for times_of in between_times if (times := times_of(scene))]
-        firsts = lines[0]
-        for index in range(bisect_right(firsts, lines[-1][-1]) - 1, -1, -1):
-            first = firsts[index]
-            if first + over_ms <= scene.now:
-                return False
-            last = _follow(lines, first)
-            if last is None or last - first > within_ms:
-                continue
-            if any(_strictly_inside(times, first, last) for times in between):
-                continue
-            scene.until = min(scene.until, first + over_ms)
-            return True
-        return False
-
-    return ask
-
-
-def _follow(lines: Sequence[Sequence[int]], first: int) -> int | None:
-    """When the last stage happens at the earliest, if the first happens then."""
-    at = first
-    for times in lines[1:]:
-        index = bisect_right(times, at)
-        if index == len(times):
-            return None
-        at = times[index]
-    return at
-
-
-def _strictly_inside(times: Sequence[int], first: int, last: int) -> bool:
-    index = bisect_right(times, first)
-    return index < len(times) and times[index] < last
 
 
 # ── messages ────────────────────────────────────────────────────────────────────────

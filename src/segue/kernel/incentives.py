@@ -112,8 +112,6 @@ def redeem(turn: Turn, event: Event) -> None:
     A checkout names the coupon long before the order does; a conversion redeems it, and
     whatever else the incentive says it is redeemed by.
     """
-    if not turn.profile.grants:
-        return
     code = event.properties.get("coupon")
     converts = event.name in turn.program.conversions
     redeemed_by = turn.program.redeemed_by

@@ -51,8 +51,7 @@ def enter_on_time(turn: Turn) -> None:
 
 def stands_still(program: Program, run: Run) -> bool:
     """Whether the run's journey is paused in such a way that its waits stand still."""
-    today = program.states.get(run.journey)
-    return today is not None and today.state == "paused" and not today.waits_go_on
+    return run.journey in program.standing
 
 
 def _enter(turn: Turn, linked: LinkedJourney, properties: Record, cause: str) -> None:
@@ -61,11 +60,14 @@ def _enter(turn: Turn, linked: LinkedJourney, properties: Record, cause: str) ->
     if journey.state != "live":
         return
     key = walk.as_text(linked.key.ask(turn.for_profile())) if linked.key else ""
-    mine = [run for run in profile.runs if run.journey == journey.name]
-    if any(run.key == key for run in mine):
-        return
+    live = 0
+    for run in profile.runs:
+        if run.journey == journey.name:
+            if run.key == key:
+                return
+            live += 1
     entry_key = f"{journey.name}/{key}"
-    refusal, detail = _refusal(turn, linked, entry_key, len(mine))
+    refusal, detail = _refusal(turn, linked, entry_key, live)
     if refusal:
         turn.notes.append(
             RunChanged(
@@ -102,11 +104,10 @@ def _refusal(turn: Turn, linked: LinkedJourney, entry_key: str, live: int) -> tu
         return "reentry", ""
     if live >= journey.runs_max or len(profile.runs) >= limits.RUNS_MAX:
         return "runs_max", str(live)
-    for policy in turn.program.exclusions:
-        if journey.name in policy.journeys:
-            for other in profile.runs:
-                if other.journey != journey.name and other.journey in policy.journeys:
-                    return "excluded_journey", other.journey
+    for policy in turn.program.excluding.get(journey.name, ()):
+        for other in profile.runs:
+            if other.journey != journey.name and other.journey in policy.journeys:
+                return "excluded_journey", other.journey
     if not linked.when.holds(turn.for_profile()):
         return "journey_not_eligible", journey.name
     return "", ""

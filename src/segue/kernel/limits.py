@@ -65,7 +65,8 @@ DERIVED_MAX = 4_096
 """Ids derived from names that are remembered; forgetting one costs time only."""
 
 REMEMBERED_MAX = 1_024
-"""Sets of bits whose segments a program remembers; beyond, all are forgotten: time only."""
+"""Answers of one kind that a program remembers (`remembered.py`); beyond, all are forgotten:
+time only."""
 
 RANKINGS_KEPT_MAX = 256
 """Rankings that a catalog keeps worked out; beyond, all are worked out anew: time only."""

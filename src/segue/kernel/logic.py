@@ -9,6 +9,7 @@ Rule 3: a side that is constant is looked at once, when linking.
 
 import operator
 from collections.abc import Callable, Mapping
+from typing import assert_never, cast
 
 from segue.kernel.features import Ask
 from segue.kernel.history import Op
@@ -95,12 +96,13 @@ def _timed_chain(plain: tuple[Ask, ...], timed: tuple[Ask, ...], stops_at: bool)
     return ask
 
 
-def against(op: Op, asked: Ask, bound: Value) -> Ask:
-    """Compare with a constant, whose kind is known."""
+def against(op: Op, asked: Ask, bound: Value, *, numeric: bool = False) -> Ask:
+    """Compare with a constant, whose kind is known; `numeric` is never else than a number."""
     if isinstance(bound, str):
         return _against_text(op, asked, bound)
     if isinstance(bound, int | float) and not isinstance(bound, bool):
-        return _against_number(op, asked, bound)
+        ordered = _number_against_number(op, asked, bound) if numeric else None
+        return ordered or _against_number(op, asked, bound)
     return compare(op, asked, lambda _scene: bound)
 
 
@@ -133,6 +135,24 @@ def _against_number(op: Op, asked: Ask, bound: float) -> Ask:
         return False
 
     return ask
+
+
+def _number_against_number(op: Op, asked: Ask, bound: float) -> Ask | None:
+    """The order of a number, or of nothing, and a constant; None where order is not asked for."""
+    asked_number = cast("Callable[[Scene], float | int | None]", asked)
+    match op:
+        case "<":
+            return lambda scene: (one := asked_number(scene)) is not None and one < bound
+        case "<=":
+            return lambda scene: (one := asked_number(scene)) is not None and one <= bound
+        case ">":
+            return lambda scene: (one := asked_number(scene)) is not None and one > bound
+        case ">=":
+            return lambda scene: (one := asked_number(scene)) is not None and one >= bound
+        case "==" | "!=":
+            return None
+        case _:
+            assert_never(op)
 
 
 def compare(op: Op, first: Ask, second: Ask) -> Ask:

@@ -13,8 +13,9 @@ Rule 4: plain floats, no numeric library, no transcendental function.
 from bisect import bisect_right
 from collections.abc import Callable
 from hashlib import blake2b
+from itertools import takewhile
 from math import ceil
-from operator import itemgetter
+from operator import getitem, itemgetter
 
 import msgspec
 
@@ -79,7 +80,20 @@ def measure(session: Session, profile: Profile, now: int) -> tuple[float, ...]:
 class LinkedModel:
     """A scorecard with its features found and its tables flattened."""
 
-    __slots__ = ("base", "cuts", "id", "levels", "name", "pick", "points_at", "tables", "target")
+    __slots__ = (
+        "base",
+        "cuts",
+        "id",
+        "levels",
+        "lone",
+        "lone_at",
+        "name",
+        "pairs",
+        "pick",
+        "points_at",
+        "reasons",
+        "target",
+    )
 
     def __init__(self, card: Scorecard) -> None:
         content = msgspec.json.encode(card, order="sorted")
@@ -93,15 +107,21 @@ class LinkedModel:
         where = {bins.feature: index for index, bins in enumerate(card.bins)}
         sizes = [len(bins.cuts) + 1 for bins in card.bins]
         constant = len(card.bins)  # score() appends a bin that is always 0
-        tables: list[tuple[int, int, int, tuple[float, ...], str]] = []
+        tables: list[tuple[int, int, int, tuple[float, ...]]] = []
         for table in card.tables:
             first = where[table.features[0]]
             second = where[table.features[1]] if len(table.features) > 1 else constant
             size = sizes[second] if second != constant else 1
             assert len(table.points) == sizes[first] * size, f"{card.name}: a table's size"
-            reason = table.reason or " × ".join(table.features)
-            tables.append((first, second, size, table.points, reason))
-        self.tables = tuple(tables)
+            tables.append((first, second, size, table.points))
+        lone = list(takewhile(lambda table: table[1] == constant, tables))
+        self.lone = tuple(points for _, _, _, points in lone)
+        """The points of the tables of one feature with which the tables begin."""
+        self.lone_at = tuple(first for first, _, _, _ in lone)
+        """Which bin each of them looks at."""
+        self.pairs = tuple(tables[len(lone) :])
+        """All tables after them."""
+        self.reasons = tuple(table.reason or " × ".join(table.features) for table in card.tables)
         self.points_at = tuple(points for points, _ in card.scale)
         self.levels = tuple(level for _, level in card.scale)
 
@@ -136,9 +156,8 @@ def score(profile: Profile, model: LinkedModel, now: Instant) -> Score:
     if known is not None and known.bins == bins and known.model == model.id:
         return known
     points = model.base
-    look = [*bins, 0]
-    for first, second, size, table, _ in model.tables:
-        points += table[look[first] * size + look[second]]
+    for given in _given(model, bins):
+        points += given
     fresh = Score(model.id, bins, points, probability(model, points))
     session.scores[model.name] = fresh
     return fresh
@@ -159,10 +178,17 @@ def probability(model: LinkedModel, points: float) -> float:
 
 def reasons(model: LinkedModel, known: Score) -> dict[str, float]:
     """The points that each table gave, by its reason; tables that gave none are left out."""
-    look = [*known.bins, 0]
     found: dict[str, float] = {}
-    for first, second, size, table, reason in model.tables:
-        points = table[look[first] * size + look[second]]
+    for reason, points in zip(model.reasons, _given(model, known.bins), strict=True):
         if points:
             found[reason] = found.get(reason, 0.0) + points
     return found
+
+
+def _given(model: LinkedModel, bins: list[int]) -> list[float]:
+    """What each table gives, in the tables' order."""
+    given = list(map(getitem, model.lone, map(bins.__getitem__, model.lone_at)))
+    look = [*bins, 0]
+    for first, second, size, table in model.pairs:
+        given.append(table[look[first] * size + look[second]])
+    return given

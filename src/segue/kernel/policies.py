@@ -9,13 +9,14 @@ Rule 4: of several that stop a proposal, the strictest (the latest release) is n
 """
 
 from collections.abc import Iterable
-from typing import assert_never
+from typing import Generic, TypeVar, assert_never
 
 import msgspec
 
 from segue.kernel import calendar, chance, plan
 from segue.kernel.calendar import Zone
 from segue.kernel.profile import Profile, Sent
+from segue.kernel.remembered import Remembered
 from segue.kernel.trace import Check
 from segue.kernel.values import NEVER, Instant
 
@@ -25,6 +26,8 @@ HOLDOUT = "holdout:"
 """Before a holdout's name: the stream of its draw."""
 
 HELD_OUT = "out"
+
+_Policy = TypeVar("_Policy")
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -49,6 +52,29 @@ def reaches(reach: plan.Reach, one: Candidate) -> bool:
     )
 
 
+class ByReach(Generic[_Policy]):
+    """Policies of one kind, found by the candidates that they reach.
+
+    So what others reach costs nothing. The same messages come again and again.
+    """
+
+    __slots__ = ("_found", "_policies")
+
+    def __init__(self, policies: Iterable[tuple[plan.Reach, _Policy]]) -> None:
+        self._policies = tuple(policies)
+        self._found = Remembered(self._find)
+
+    def of(self, one: Candidate) -> tuple[_Policy, ...]:
+        """Those that concern a candidate, in the plan's order."""
+        # What a candidate is apart from its id: all that `reaches` looks at.
+        return self._found[one.journey, one.message, one.channel, one.placement, one.tags]
+
+    def _find(self, key: tuple[str, str, str, str, tuple[str, ...]]) -> tuple[_Policy, ...]:
+        journey, message, channel, placement, tags = key
+        one = Candidate("", message, journey, tags, channel, placement)
+        return tuple(policy for reach, policy in self._policies if reaches(reach, one))
+
+
 def counts(reach: plan.Reach, line: Sent) -> bool:
     """Whether a line of the ledger counts for a policy."""
     return (
@@ -62,13 +88,11 @@ def counts(reach: plan.Reach, line: Sent) -> bool:
 
 
 def quiet(
-    policies: Iterable[plan.QuietHours], one: Candidate, now: Instant, zone: Zone, key: str
+    policies: ByReach[plan.QuietHours], one: Candidate, now: Instant, zone: Zone, key: str
 ) -> Check:
     """Check 7: held to the end of the quiet time in the profile's zone, then paced."""
     until, name = 0, ""
-    for policy in policies:
-        if not reaches(policy.reach, one):
-            continue
+    for policy in policies.of(one):
         end = calendar.window_end(zone, now, policy.start, policy.end, policy.weekdays)
         if end is None:
             continue
@@ -82,7 +106,7 @@ def quiet(
 
 
 def caps(
-    policies: Iterable[plan.Cap | plan.Gap],
+    policies: ByReach[plan.Cap | plan.Gap],
     one: Candidate,
     profile: Profile,
     now: Instant,
@@ -90,9 +114,7 @@ def caps(
 ) -> Check:
     """Check 8: every cap and gap that concerns the candidate; the strictest answer wins."""
     worst = Check("caps", "pass")
-    for policy in policies:
-        if not reaches(policy.reach, one):
-            continue
+    for policy in policies.of(one):
         match policy:
             case plan.Cap():
                 release = _cap_release(policy, profile, now, zone)
@@ -157,11 +179,9 @@ def _gap_release(gap: plan.Gap, profile: Profile, now: Instant) -> Instant | Non
     return Instant(last + gap.least_ms)
 
 
-def held_out(policies: Iterable[plan.Holdout], one: Candidate, profile: Profile) -> Check:
+def held_out(policies: ByReach[plan.Holdout], one: Candidate, profile: Profile) -> Check:
     """Check 2: drawn once by keyed hash; the profile keeps the draw, also through merges."""
-    for policy in policies:
-        if not reaches(policy.reach, one):
-            continue
+    for policy in policies.of(one):
         if in_holdout(policy, profile):
             return Check("holdout", "deny", "holdout", policy.name)
     return Check("holdout", "pass")

@@ -17,9 +17,9 @@ Bits: event (with its properties and context, `profile`, and the catalog), trait
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias, assert_never
 
-from segue.kernel import expression as ex, history, windows
+from segue.kernel import expression as ex, history, sequences, windows
 from segue.kernel.calendar import UTC
-from segue.kernel.features import Ask, LinkedStream, Streams, Taken, digest
+from segue.kernel.features import FORGOT, Ask, Floor, LinkedStream, Streams, Taken, digest
 from segue.kernel.functions import FUNCTIONS, contains, spelled, tame
 from segue.kernel.logic import COMBINE, FLIPPED, against, chain, compare
 from segue.kernel.paths import (
@@ -73,7 +73,7 @@ _BIT_OF_ROOT: Mapping[str, str] = {
 class Condition:
     """A compiled expression."""
 
-    __slots__ = ("always", "ask", "constant", "needs", "timed", "value")
+    __slots__ = ("always", "ask", "constant", "floors", "needs", "timed", "value")
 
     def __init__(
         self,
@@ -83,6 +83,7 @@ class Condition:
         timed: bool = False,
         constant: bool = False,
         value: Value = None,
+        floors: tuple[Floor, ...] = (),
     ) -> None:
         self.ask = ask
         """Its value in a scene."""
@@ -95,6 +96,8 @@ class Condition:
         """Its value, if it is constant."""
         self.always: bool | None = (value is True) if constant else None
         """Whether it holds, if that is known without a scene."""
+        self.floors = floors
+        """It does not hold while one of these is not reached, and no time changes that."""
 
     def holds(self, scene: Scene) -> bool:
         """Whether it is true there; missing is not."""
@@ -124,7 +127,7 @@ class Linker:
 
     def bit(self, token: str) -> int:
         """The bit of something that conditions read; a new token gets the next one."""
-        return self._bits.setdefault(token, 1 << len(self._bits))
+        return self._bits.setdefault(token, FORGOT << (len(self._bits) + 1))
 
     def index(self) -> Streams:
         """Every stream that was asked for so far."""
@@ -203,7 +206,10 @@ class Linker:
             return _fixed(not stops_at)
         plain = tuple(part.ask for part in open_parts if not part.timed)
         timed = tuple(part.ask for part in open_parts if part.timed)
-        return _joined(tuple(open_parts), chain(plain, timed, stops_at))
+        joined = _joined(tuple(open_parts), chain(plain, timed, stops_at))
+        if not stops_at:
+            joined.floors = tuple(floor for part in open_parts for floor in part.floors)
+        return joined
 
     def _not(self, node: ex.Expression) -> Condition:
         part = self.compile(node)
@@ -278,9 +284,9 @@ class Linker:
             return by_time
         left, right = self.compile(node.left), self.compile(node.right)
         if left.constant and not right.constant:
-            ask = against(FLIPPED[op], right.ask, left.value)
+            ask = against(FLIPPED[op], right.ask, left.value, numeric=_numeric(node.right))
         elif right.constant:
-            ask = against(op, left.ask, right.value)
+            ask = against(op, left.ask, right.value, numeric=_numeric(node.left))
         else:
             ask = compare(op, left.ask, right.ask)
         return _joined((left, right), ask)
@@ -299,18 +305,19 @@ class Linker:
                     other_of = history.last_of(other, right.within_ms or 0)
                     ask = history.compare_lasts(FLIPPED[op], last_of, other_of)
                     return Condition(ask, stream.bit | other.bit, timed=True)
-                return Condition(
-                    history.compare_since(op, last_of, bound.ask),
-                    stream.bit | bound.needs,
-                    timed=True,
-                )
+                if bound.constant and (limit := number(bound.value)) is not None:
+                    ask = history.compare_since_constant(op, last_of, limit)
+                else:
+                    ask = history.compare_since(op, last_of, bound.ask)
+                return Condition(ask, stream.bit | bound.needs, timed=True)
             case ex.Aggregate(fold="count", within_ms=int(within_ms)):
                 bound = self.compile(right)
                 if not bound.constant or (limit := number(bound.value)) is None:
                     return None
                 stream = self._stream(left.stream, "event", within_ms)
                 ask = history.compare_trail(op, stream, within_ms, limit)
-                return Condition(ask, stream.bit, timed=True)
+                floors = _floors(stream, history.least(op, limit))
+                return Condition(ask, stream.bit, timed=True, floors=floors)
             case ex.Aggregate(fold="sum" | "distinct" as fold, within_ms=int(within_ms)):
                 bound = self.compile(right)
                 if not bound.constant or (limit := number(bound.value)) is None:
@@ -318,7 +325,10 @@ class Linker:
                 stream = self._stream(left.stream, history.taken(fold, has_of=True), within_ms)
                 compare_with = history.compare_sum if fold == "sum" else history.compare_distinct
                 ask_both = compare_with(op, stream, within_ms, limit)
-                return Condition(ask_both, stream.bit, timed=True) if ask_both else None
+                if ask_both is None:
+                    return None
+                floors = _floors(stream, history.least(op, limit) if fold == "distinct" else 0)
+                return Condition(ask_both, stream.bit, timed=True, floors=floors)
             case ex.Touched():
                 bound = self.compile(right)
                 if not bound.constant or (limit := number(bound.value)) is None:
@@ -381,8 +391,9 @@ class Linker:
         needs = 0
         for stream in (*stages, *without):
             needs |= stream.bit
-        ask = history.sequence(stages, without, node.within_ms, node.over_ms)
-        return Condition(ask, needs, timed=True)
+        ask = sequences.sequence(stages, without, node.within_ms, node.over_ms)
+        floors = tuple(Floor(stream, 1) for stream in stages)
+        return Condition(ask, needs, timed=True, floors=floors)
 
     # ── the catalog ─────────────────────────────────────────────────────────────────
 
@@ -457,6 +468,22 @@ def _joined(parts: Sequence[Condition], ask: Ask) -> Condition:
     for part in parts:
         needs |= part.needs
     return Condition(ask, needs, timed=any(part.timed for part in parts))
+
+
+def _numeric(node: ex.Expression) -> bool:
+    """Whether its value is a number or missing, whatever the data."""
+    match node:
+        case ex.Path(root="session", keys=(str(name),)):
+            return name not in SESSION_FIELDS or SESSION_FIELDS[name] == "number"
+        case ex.Aggregate(fold="count" | "sum" | "avg" | "distinct"):
+            return True
+        case _:
+            return False
+
+
+def _floors(stream: LinkedStream, entries: int) -> tuple[Floor, ...]:
+    """One floor, unless every trail reaches it."""
+    return (Floor(stream, entries),) if entries > 0 else ()
 
 
 # ── consent and incentives ──────────────────────────────────────────────────────────

@@ -7,11 +7,12 @@ Rule 3: what an event does not touch costs nothing: everything that waits for an
     found by its name, everything that reads state by its bit (see `predicate.Linker`).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from segue.kernel import choosing, models, plan, segments, session, windows
 from segue.kernel.calendar import UTC, Zone
 from segue.kernel.expression import Expression
+from segue.kernel.policies import ByReach
 from segue.kernel.predicate import Condition, Linker
 
 Patterns = Callable[[str], Callable[[str], bool]]
@@ -213,6 +214,10 @@ class Program:
         linker.longest = looks_back
         self._link_entries(current.journeys, linker)
         self.states = {journey.name: journey for journey in current.journeys}
+        self.standing = frozenset(
+            one.name for one in current.journeys if one.state == "paused" and not one.waits_go_on
+        )
+        """The journeys that are paused in such a way that their runs' waits stand still."""
         self.rules = session.link(current.workspace)
         self.conversions = frozenset(self.workspace.conversions)
         self.redeemed_by = {
@@ -240,14 +245,23 @@ class Program:
         self.streams = linker.index()
         self.listened = frozenset(self._listened())
 
-    def _link_policies(self, policies: Iterable[plan.Policy], linker: Linker) -> None:
-        self.holdouts = tuple(p for p in policies if isinstance(p, plan.Holdout))
-        self.exclusions = tuple(p for p in policies if isinstance(p, plan.Exclusion))
-        self.quiet_hours = tuple(p for p in policies if isinstance(p, plan.QuietHours))
-        self.caps = tuple(p for p in policies if isinstance(p, plan.Cap | plan.Gap))
-        self.suppressions = tuple(
-            LinkedSuppression(p, linker) for p in policies if isinstance(p, plan.Suppression)
-        )
+    def _link_policies(self, policies: Sequence[plan.Policy], linker: Linker) -> None:
+        self.holdouts = ByReach((p.reach, p) for p in policies if isinstance(p, plan.Holdout))
+        self.quiet_hours = ByReach((p.reach, p) for p in policies if isinstance(p, plan.QuietHours))
+        self.caps = ByReach((p.reach, p) for p in policies if isinstance(p, plan.Cap | plan.Gap))
+        rules = [p for p in policies if isinstance(p, plan.Suppression)]
+        self.suppressions = ByReach((p.reach, LinkedSuppression(p, linker)) for p in rules)
+        self.cancels_bought = any(policy.rule == "bought" for policy in rules)
+        self.excluding: dict[str, list[plan.Exclusion]] = {}
+        """By journey: the exclusions that name it."""
+        self.competing: dict[str, set[str]] = {}
+        """By group of incentives: the groups that one exclusion names with it."""
+        for policy in policies:
+            if isinstance(policy, plan.Exclusion):
+                for journey in dict.fromkeys(policy.journeys):
+                    self.excluding.setdefault(journey, []).append(policy)
+                for group in policy.groups:
+                    self.competing.setdefault(group, set()).update(policy.groups)
 
     def _link_derived(self, derived: Iterable[plan.Derived], linker: Linker) -> None:
         self.derived = {one.name: LinkedDerived(one, linker) for one in derived}

@@ -8,44 +8,68 @@ Rule 3: `segments_due` holds finite instants only. An event that leaves a window
     membership at that very instant: hosts wake the profile then, nobody polls.
 Rule 4: what an event does not touch costs nothing: which segments to ask is found by one
     look-up per dirty bit, however many segments there are.
+Rule 5: a segment that needs so many entries of a trail (its floor) is not asked while there
+    are fewer: it has no member then, and no time changes that. Nor was it otherwise before, as
+    an event only adds to a trail. Where a trail has forgotten entries (`FORGOT`), or a
+    membership is due, all are asked, so that nothing is kept of those that fell below.
 """
 
-from collections.abc import Iterable
-from typing import TypeAlias, TypeVar
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from segue.kernel.calendar import UTC
-from segue.kernel.features import Ask
-from segue.kernel.limits import REMEMBERED_MAX
+from segue.kernel.features import FORGOT, Ask, Floor
 from segue.kernel.plan import Segment
 from segue.kernel.predicate import Linker
-from segue.kernel.profile import Profile, create
+from segue.kernel.profile import Profile, Trail, create
+from segue.kernel.remembered import Remembered
 from segue.kernel.scene import Scene
 from segue.kernel.trace import SegmentChanged
-from segue.kernel.values import NEVER, Instant, ProfileId
+from segue.kernel.values import NEVER, Instant, ProfileId, Value
 
 EVERYTHING = -1
 """As dirty bits: ask every segment."""
 
-Asked: TypeAlias = tuple[int, str, Ask]
-_Known = TypeVar("_Known")
+
+class Asked(NamedTuple):
+    """A segment as it is asked."""
+
+    place: int
+    name: str
+    ask: Ask
 
 
-def _remember(known: dict[int, _Known], key: int, value: _Known) -> None:
-    """Keep what follows from the program alone; forgetting it costs time only."""
-    if len(known) >= REMEMBERED_MAX:
-        known.clear()
-    known[key] = value
+class Ladder(NamedTuple):
+    """Segments that need entries of one trail, by how many they need (rule 5)."""
+
+    trail_key: str
+    needed: tuple[int, ...]
+    """Rising."""
+    asked: tuple[tuple[Asked, ...], ...]
+    """Whom to ask, by how many of `needed` the trail reaches."""
+
+
+class Inquiry(NamedTuple):
+    """Segments to ask: those that need no trail, and those that wait for one to be long enough."""
+
+    free: tuple[Asked, ...]
+    ladders: tuple[Ladder, ...]
 
 
 class LinkedSegment:
     """A segment with its closure."""
 
-    __slots__ = ("ask", "bit", "mask", "name", "needs")
+    __slots__ = ("ask", "ask_above", "bit", "floor", "mask", "name", "needs")
 
     def __init__(self, segment: Segment, linker: Linker, mask: int) -> None:
         self.name = segment.name
         condition = linker.compile(segment.when)
-        self.ask = condition.ask
+        self.floor = max(reversed(condition.floors), key=lambda one: one.entries, default=None)
+        """What its members have in one trail at least: of several the highest, else the last."""
+        self.ask_above = condition.ask
+        """The question where the trail is known to reach the floor."""
+        self.ask = condition.ask if self.floor is None else _above(self.floor, condition.ask)
         self.needs = condition.needs
         self.bit = linker.bit(f"segment:{segment.name}")
         self.mask = mask
@@ -55,7 +79,16 @@ class LinkedSegment:
 class Segments:
     """All segments in the order of asking, and who reads what."""
 
-    __slots__ = ("_lists", "_reading", "every", "inside", "newborn", "ordered", "readers")
+    __slots__ = (
+        "_inquiries",
+        "at",
+        "every",
+        "inside",
+        "newborn",
+        "ordered",
+        "readers",
+        "reading",
+    )
 
     def __init__(self, ordered: Iterable[Segment], linker: Linker) -> None:
         self.ordered = tuple(
@@ -69,31 +102,66 @@ class Segments:
         self.newborn = linker.bit("newborn")
         """What is dirty in a profile of which nothing is known yet (see `_open_at_birth`)."""
         self.readers[self.newborn] = _open_at_birth(self.ordered, linker.bit("event"))
-        self._reading: dict[int, int] = {}
-        self._lists: dict[int, tuple[Asked, ...]] = {}
+        self.reading: Mapping[int, int] = Remembered(self._reading)
+        """By dirty bits: the places of the segments that read one of them."""
+        self.at: Mapping[int, tuple[Asked, ...]] = Remembered(self._at)
+        """By their places: segments in the order of asking."""
+        self._inquiries = Remembered(self._inquiry)
 
-    def reading(self, dirty: int) -> int:
-        """The places of the segments that read one of these bits; remembered, for they recur."""
+    def within_reach(self, places: int, trails: Mapping[str, Trail]) -> list[Asked]:
+        """Those of these segments that trails of such a length allow, in the order of asking."""
+        free, ladders = self._inquiries[places]
+        waiting = list(free)
+        for trail_key, needed, asked in ladders:
+            trail = trails.get(trail_key)
+            if trail is not None:
+                waiting += asked[bisect_right(needed, len(trail.times))]
+        waiting.sort()  # by their places, of which no two are alike
+        return waiting
+
+    def _reading(self, dirty: int) -> int:
         if dirty == EVERYTHING:
             return self.every
-        places = self._reading.get(dirty)
-        if places is None:
-            places = 0
-            for bit in _bits(dirty):
-                places |= self.readers.get(bit, 0)
-            _remember(self._reading, dirty, places)
+        places = 0
+        for bit in _bits(dirty):
+            places |= self.readers.get(bit, 0)
         return places
 
-    def at(self, places: int) -> "tuple[Asked, ...]":
-        """Place, name and question of these segments, in the order of asking."""
-        found = self._lists.get(places)
-        if found is None:
-            found = tuple(
-                (place, self.ordered[place].name, self.ordered[place].ask)
-                for place in (bit.bit_length() - 1 for bit in _bits(places))
-            )
-            _remember(self._lists, places, found)
-        return found
+    def _at(self, places: int) -> tuple[Asked, ...]:
+        chosen = (bit.bit_length() - 1 for bit in _bits(places))
+        return tuple(Asked(at, self.ordered[at].name, self.ordered[at].ask) for at in chosen)
+
+    def _inquiry(self, places: int) -> Inquiry:
+        free: list[Asked] = []
+        waiting: dict[str, list[tuple[int, Asked]]] = {}
+        for place, name, ask in self.at[places]:
+            segment = self.ordered[place]
+            if segment.floor is None:
+                free.append(Asked(place, name, ask))
+            else:
+                stream, entries = segment.floor
+                one = Asked(place, name, segment.ask_above)
+                waiting.setdefault(stream.trail_key, []).append((entries, one))
+        return Inquiry(tuple(free), tuple(_ladder(key, each) for key, each in waiting.items()))
+
+
+def _ladder(trail_key: str, waiting: list[tuple[int, Asked]]) -> Ladder:
+    needed = tuple(sorted({entries for entries, _ in waiting}))
+    asked = (
+        tuple(one for entries, one in waiting if entries <= reached) for reached in (0, *needed)
+    )
+    return Ladder(trail_key, needed, tuple(asked))
+
+
+def _above(floor: Floor, ask: Ask) -> Ask:
+    """Ask only what the trail is long enough for."""
+    stream, entries = floor
+
+    def above(scene: Scene) -> Value:
+        trail = scene.profile.trails.get(stream.trail_key)
+        return trail is not None and len(trail.times) >= entries and ask(scene)
+
+    return above
 
 
 def _open_at_birth(ordered: Iterable[LinkedSegment], event_bit: int) -> int:
@@ -142,16 +210,21 @@ def refresh(
     changes: list[SegmentChanged] = []
     changed = 0
     due = profile.segments_due
-    asked = segments.reading(dirty)
-    if due and min(due.values()) <= scene.now:
+    asked = segments.reading[dirty]
+    now = scene.now
+    only_grown = not dirty & FORGOT
+    if due and min(due.values()) <= now:
+        only_grown = False
         for name, at in due.items():
-            if at <= scene.now:
+            if at <= now:
                 asked |= segments.inside.get(name, 0)
     if not asked:
         return changes, changed
     before = scene.until
     members, readers = profile.segments, segments.readers
-    waiting = segments.at(asked)
+    waiting: Sequence[Asked] = (
+        segments.within_reach(asked, profile.trails) if only_grown else segments.at[asked]
+    )
     while waiting:
         further = 0
         for place, name, ask in waiting:
@@ -164,7 +237,7 @@ def refresh(
             if member is (name in members):
                 continue
             if member:
-                members[name] = scene.now
+                members[name] = now
             else:
                 del members[name]
             changes.append(SegmentChanged(segment=name, change="entered" if member else "left"))
@@ -175,7 +248,7 @@ def refresh(
                 asked |= further
                 further = asked & (-2 << place)
                 break
-        waiting = segments.at(further)
+        waiting = segments.at[further]
     scene.until = before
     return changes, changed
 

@@ -14,6 +14,7 @@ Names of events and properties are those of the Segment spec, ecommerce version 
 """
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Literal as OneOf, TypeAlias
 
 import msgspec
@@ -139,7 +140,7 @@ def _count(session: Session, event: Event, now: Instant, rules: Rules) -> None:
     name, properties = event.name, event.properties
     if name == VIEWED:
         session.views += 1
-        session.value = _added(session.value, _amount(properties, "price"))
+        session.value = _added(session.value, _usable(properties.get("price")))
         product = spelled(properties.get("product_id"))
         if product:
             _remember(session, product)
@@ -170,6 +171,12 @@ def _amount(properties: Record, *names: str) -> float:
         if found is not None and abs(found) <= NUMBER_MAX:
             return float(found)
     return 0.0
+
+
+def _usable(value: Value) -> float:
+    """The value if it is a usable number, else 0."""
+    found = number(value)
+    return float(found) if found is not None and abs(found) <= NUMBER_MAX else 0.0
 
 
 def _line(properties: Record) -> float:
@@ -212,23 +219,23 @@ class Field(msgspec.Struct, frozen=True):
 
 
 SESSION_READERS: dict[str, Field] = {
-    "number": Field("number", lambda s: s.number),
-    "started_at": Field("number", lambda s: s.started_at),
-    "last_at": Field("number", lambda s: s.last_at),
+    "number": Field("number", attrgetter("number")),
+    "started_at": Field("number", attrgetter("started_at")),
+    "last_at": Field("number", attrgetter("last_at")),
     "seconds": Field("number", _seconds),
-    "events": Field("number", lambda s: s.events),
+    "events": Field("number", attrgetter("events")),
     "tempo": Field("number", _tempo),
-    "views": Field("number", lambda s: s.views),
-    "value": Field("number", lambda s: s.value),
-    "products": Field("list", lambda s: s.products),
+    "views": Field("number", attrgetter("views")),
+    "value": Field("number", attrgetter("value")),
+    "products": Field("list", attrgetter("products")),
     "distinct_products": Field("number", lambda s: len(s.products)),
-    "repeats": Field("number", lambda s: s.repeats),
-    "searches": Field("number", lambda s: s.searches),
-    "carts": Field("number", lambda s: s.carts),
-    "cart_value": Field("number", lambda s: s.cart_value),
+    "repeats": Field("number", attrgetter("repeats")),
+    "searches": Field("number", attrgetter("searches")),
+    "carts": Field("number", attrgetter("carts")),
+    "cart_value": Field("number", attrgetter("cart_value")),
     "in_checkout": Field("boolean", lambda s: s.checkout_at != NEVER),
     "converted": Field("boolean", lambda s: s.converted_at != NEVER),
-    "orders": Field("number", lambda s: s.orders),
+    "orders": Field("number", attrgetter("orders")),
 }
 
 SESSION_FIELDS: dict[str, str] = {

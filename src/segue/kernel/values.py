@@ -74,9 +74,9 @@ def _same(left: Value, right: Value) -> bool:
 
 def number(value: Value) -> float | int | None:
     """The value if it is a number, else missing; NaN and infinities are missing too."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return value if value - value == 0 else None
+    if type(value) is int or type(value) is float:  # a boolean is of neither
+        return value if value - value == 0 else None
+    return None
 
 
 def later(at: Instant, by: Millis) -> Instant:

@@ -126,8 +126,12 @@ def _arm(turn: Turn, linked: LinkedJourney, run: Run) -> None:
 
 def still_open(turn: Turn, linked: LinkedJourney, run: Run, onward: str) -> bool:
     """Whether going on would leave an adaptive branch in which an offer of the run stands."""
-    after = {place.adapt for place in linked.journey.within.get(onward, ())}
-    for place in linked.journey.within.get(run.step, ()):
+    within = linked.journey.within
+    here = within.get(run.step)
+    if not here or not turn.profile.offers:
+        return False
+    after = {place.adapt for place in within.get(onward, ())}
+    for place in here:
         if place.adapt in after or place.adapt in run.committed:
             continue
         inside = linked.inside[place.adapt]

@@ -62,14 +62,14 @@ PLANTED = (
     ),
     Mutation(
         "a sequence takes two events of one instant",
-        "kernel/history.py",
+        "kernel/sequences.py",
         "        index = bisect_right(times, at)\n        if index == len(times):\n            return None",
         "        index = bisect_right(times, at - 1)\n"
         "        if index == len(times):\n            return None",
     ),
     Mutation(
         "a sequence forgets what must not come between",
-        "kernel/history.py",
+        "kernel/sequences.py",
         "            if any(_strictly_inside(times, first, last) for times in between):",
         "            if False and between:",
     ),
@@ -168,8 +168,8 @@ PLANTED = (
     Mutation(
         "competing incentives are not excluded",
         "kernel/arbiter.py",
-        "return group == other or any(",
-        "return any(",
+        "return group == other or other in",
+        "return other in",
     ),
     Mutation(
         "an open offer does not hold messages",
@@ -204,13 +204,13 @@ PLANTED = (
     Mutation(
         "a late event counts when it arrived",
         "kernel/features.py",
-        "_trace(profile.trails, stream, event.at, value, scene.now):",
-        "_trace(profile.trails, stream, scene.now, value, scene.now):",
+        "dirty |= _trace(profile.trails, stream, event.at, value, scene.now)",
+        "dirty |= _trace(profile.trails, stream, scene.now, value, scene.now)",
     ),
     Mutation(
         "the wake-up forgets segments",
         "kernel/step.py",
-        "        earliest = min(earliest, *profile.segments_due.values())",
+        "        instants += profile.segments_due.values()",
         "        pass",
     ),
     Mutation(
@@ -336,8 +336,8 @@ PLANTED = (
     Mutation(
         "a key has two runs at once",
         "kernel/journeys.py",
-        "    if any(run.key == key for run in mine):",
-        "    if any(run.key == key and not key for run in mine):",
+        "            if run.key == key:",
+        "            if run.key == key and not key:",
     ),
     Mutation(
         "one run too many",

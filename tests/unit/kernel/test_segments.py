@@ -1,5 +1,8 @@
 """Goal: memberships change exactly when they must, in one pass, and say so."""
 
+import random
+
+import msgspec
 import pytest
 
 from segue.kernel import expression as ex, features, plan, segments
@@ -144,7 +147,7 @@ def test_a_newcomer_is_asked_only_what_may_hold_of_somebody_unknown(linker: Link
     )
     known = Segment(name="known", when=ex.Path("profile", ("known",)))
     linked = segments.link((QUIET, BOTH, RECENT, GERMAN, hour, known), linker)
-    asked = [name for _, name, _ in linked.at(linked.reading(linked.newborn))]
+    asked = [one.name for one in linked.at[linked.reading[linked.newborn]]]
     assert sorted(asked) == ["known", "morning", "quiet"]
 
 
@@ -157,6 +160,70 @@ def test_a_newcomer_is_in_the_segments_that_asking_all_of_them_gives(
         refresh(profile, linked, dirty | linker.bit("traits"))
     assert few == all_asked
     assert few.segments == {"german": NOW, "quiet": NOW}
+
+
+LATELY = Millis(40)
+LONG = Millis(90)
+SEEN = ex.Stream(("seen",))
+KINDS = ex.Stream(("seen",), of=ex.Path("properties", ("kind",)))
+NEEDY = (
+    ex.All(
+        (
+            ex.Compare("==", ex.Aggregate("distinct", KINDS, LONG), ex.Literal(1)),
+            ex.Compare(">=", ex.Aggregate("count", SEEN, LATELY), ex.Literal(3)),
+        )
+    ),
+    ex.Compare(">", ex.Aggregate("count", SEEN, LONG), ex.Literal(4.5)),
+    ex.Compare("==", ex.Aggregate("count", SEEN, LATELY), ex.Literal(2)),
+    ex.Compare(">=", ex.Aggregate("distinct", KINDS, LATELY), ex.Literal(2)),
+    ex.Sequence((SEEN, ex.Stream(("bought",))), within_ms=LATELY, over_ms=LONG),
+    ex.Not(ex.Compare(">=", ex.Aggregate("count", SEEN, LATELY), ex.Literal(2))),
+    ex.Any(
+        (
+            ex.Compare(">=", ex.Aggregate("count", SEEN, LATELY), ex.Literal(4)),
+            ex.InSegment("needy-1"),
+        )
+    ),
+)
+"""Conditions that ask for entries of a trail, alone and beside others."""
+
+
+def seen(name: str, at: int, kind: str) -> Event:
+    return Event(id=f"{name}{at}", name=name, at=Instant(at), properties={"kind": kind})
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_what_a_trail_is_too_short_for_is_answered_as_if_it_were_asked(
+    linker: Linker, profile: Profile, seed: int
+) -> None:
+    """Events come late, windows empty, trails forget: membership and due are those of asking all."""
+    drawn = random.Random(seed)
+    linked = segments.link(
+        [Segment(name=f"needy-{number}", when=when) for number, when in enumerate(NEEDY)], linker
+    )
+    streams, now = linker.index(), NOW
+    refresh(profile, linked, linked.newborn)
+    for _ in range(60):
+        now = Instant(now + drawn.choice((0, 1, 7, 30, 120)))
+        late = drawn.choice((0, 0, 0, 5, 60))
+        event = seen(drawn.choice(("seen", "seen", "bought")), now - late, drawn.choice("ab"))
+        dirty = features.fold(profile, event, streams, Scene(profile, now, UTC, event))
+        refresh(profile, linked, dirty, now)
+        anew = msgspec.structs.replace(profile, segments={}, segments_due={})
+        refresh(anew, linked, EVERYTHING, now)
+        assert profile.segments.keys() == anew.segments.keys()
+        assert profile.segments_due == anew.segments_due
+
+
+def test_what_a_trail_is_too_short_for_is_not_asked(linker: Linker, profile: Profile) -> None:
+    linked = segments.link((RECENT,), linker)
+    stream = linker.compile(RECENT.when).needs
+    places = linked.reading[stream]
+    assert linked.within_reach(places, profile.trails) == []
+    for at, asked in ((NOW, []), (NOW + 1, ["recent"])):
+        event = seen("seen", at, "a")
+        features.fold(profile, event, linker.index(), Scene(profile, event.at, UTC, event))
+        assert [one.name for one in linked.within_reach(places, profile.trails)] == asked
 
 
 def test_a_program_is_adopted_before_what_is_due_is_asked_of_it() -> None:
