@@ -5,7 +5,10 @@ Rule 1: every profile is stepped in order of arrival. Before its first input of 
     time has made due `step` itself answers first.)
 Rule 2: an input that makes `step` raise is kept aside with the reason, and its profile is
     put back to what it was before it. Nothing else of the batch is touched (P8).
-Rule 3: nothing here waits, saves or reads a clock. The live loop and the virtual-time
+Rule 3: a profile is written down before a step only by a *careful* batch. Any other that would
+    need it raises `Unsure`, and is answered again carefully: nothing of it was saved, and the
+    same inputs give the same answers.
+Rule 4: nothing here waits, saves or reads a clock. The live loop and the virtual-time
     engine run this same code (see `desk.py`, which commits).
 """
 
@@ -15,7 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from segue.errors import NobodyNamed, StepFailed, StoreUnavailable
-from segue.hosts.arrivals import Answer, Arrival
+from segue.hosts.arrivals import NOBODY, Answer, Arrival
 from segue.hosts.cache import Cache
 from segue.hosts.coupons import Coupons
 from segue.hosts.limits import STUCK_WAKE_MS, WAKES_PER_INPUT_MAX
@@ -47,6 +50,14 @@ from segue.stores.ports import Identifier, Saved, SetAside, Settlement, Store, T
 _log = logging.getLogger("segue.hosts")
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Profile).decode
+
+
+class Unsure(Exception):
+    """A step has failed, and what its profile was before it is not known."""
+
+
+_PASSED = (StoreUnavailable, Unsure)
+"""What ends the whole batch, in place of one of its inputs."""
 
 
 class Docket(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,6 +159,7 @@ class Batch:
         *,
         modes: Modes | None = None,
         catalog: Catalog = EMPTY,
+        careful: bool = True,
     ) -> None:
         self.works: dict[ProfileId, Work] = {}
         self.aside: list[SetAside] = []
@@ -167,14 +179,18 @@ class Batch:
         self._coupons = coupons
         """Codes to hand out; None where they are made up."""
         self._catalog = catalog
-        self._occasions = occasions
+        self._careful = careful
+        self._occasions_before = occasions
         """How many questions and calls each profile had at this instant, for their ids."""
+        self._occasions: dict[ProfileId, int] = {}
+        """The same with those of this batch, of profiles that had any in it."""
 
     # ── reading, in as few questions to the store as there are kinds ──
 
     def prepare(self, docket: Docket) -> None:
         """Read all that the docket needs: names, profiles, which events were seen."""
-        self._read_names(docket.arrivals)
+        names = [_names_in(arrival) for arrival in docket.arrivals]
+        self._read_names(names)
         wanted = dict.fromkeys(self.named.values())
         for arrival in docket.arrivals:
             if arrival.profile:
@@ -185,14 +201,18 @@ class Batch:
         if self.heirs:
             # A name from the cache may be older than another process's merge.
             self.named = {name: self._heir(profile) for name, profile in self.named.items()}
-        events = [a.input for a in docket.arrivals if isinstance(a.input, Event)]
+        events = [
+            (self._likely(own), arrival.input.id)
+            for arrival, own in zip(docket.arrivals, names, strict=True)
+            if isinstance(arrival.input, Event)
+        ]
         if events:
-            self._accepted = self._store.seen([(self._likely(e), e.id) for e in events])
+            self._accepted = self._store.seen(events)
 
-    def _read_names(self, arrivals: Iterable[Arrival]) -> None:
+    def _read_names(self, names: Iterable[tuple[Name, ...]]) -> None:
         unknown: dict[Name, None] = {}
-        for arrival in arrivals:
-            for name in _names_in(arrival):
+        for own in names:
+            for name in own:
                 if name in self.named or name in unknown:
                     continue
                 profile = self._cache.named(name)
@@ -227,20 +247,20 @@ class Batch:
                 self.heirs |= heirs
                 self._read_profiles(dict.fromkeys(heirs.values()))
 
-    def _likely(self, event: Event) -> ProfileId:
-        """Whose the event most likely is: where the store looks for its id first."""
-        user = Name("user", event.user_id) if event.user_id else None
-        anonymous = Name("anonymous", event.anonymous_id)
-        known = (user and self.named.get(user)) or self.named.get(anonymous)
-        return known or identity.derive(user or anonymous)
+    def _likely(self, names: Sequence[Name]) -> ProfileId:
+        """Whose an event with these names most likely is: where its id is looked for first."""
+        for name in names[:2]:
+            if known := self.named.get(name):
+                return known
+        return identity.derive(names[0]) if names else NOBODY
 
     # ── answering ──
 
     def answer(self, arrival: Arrival) -> Answer:
-        """Step one arrival; raises `StoreUnavailable` only."""
+        """Step one arrival; raises `StoreUnavailable` and `Unsure` only."""
         try:
             return self._answer(arrival)
-        except StoreUnavailable:
+        except _PASSED:
             raise
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it harms only itself
             return self._set_aside(arrival, error)
@@ -250,7 +270,8 @@ class Batch:
         match given:
             case Event():
                 if given.id in self._accepted:
-                    return Answer(status="duplicate", at=self._now, profile=self._likely(given))
+                    likely = self._likely(identity.names_of(given))
+                    return Answer(status="duplicate", at=self._now, profile=likely)
                 work = self._whose(arrival)
                 if work is None:
                     raise NobodyNamed
@@ -280,9 +301,10 @@ class Batch:
             self._step(work, given, f"consented:{given.channel}/{given.topic}")
             return Answer(status="accepted", at=self._now, profile=work.profile.id)
         if not given.id:
-            number = self._occasions.get(work.profile.id, 0) + 1
-            self._occasions[work.profile.id] = number
-            own = identity.occasion(work.profile.id, self._now, number)
+            who = work.profile.id
+            before = self._occasions.get(who) or self._occasions_before.get(who, 0)
+            self._occasions[who] = number = before + 1
+            own = identity.occasion(who, self._now, number)
             given = msgspec.structs.replace(given, id=own)
         kind = "asked" if isinstance(given, Asked) else "called"
         effects = self._step(work, given, f"{kind}:{given.id}")
@@ -340,6 +362,8 @@ class Batch:
             return self._found(arrival)
         given = arrival.input
         if isinstance(given, Event):
+            if work := self._known(given):
+                return work
             resolution = identity.resolve(
                 self.named,
                 self._has_user,
@@ -370,6 +394,19 @@ class Batch:
                 work.links.append(Identifier(name.kind, name.value))
         return work
 
+    def _known(self, event: Event) -> Work | None:
+        """The profile of an event whose names all name one already: that of most events."""
+        if event.kind == "alias":
+            return None
+        user, anonymous = event.user_id, event.anonymous_id
+        profile = self.named.get(Name("user", user)) if user else None
+        if anonymous:
+            named = self.named.get(Name("anonymous", anonymous))
+            if user and named != profile:
+                return None
+            profile = named
+        return self.works.get(profile) if profile else None
+
     def _created(self, profile_id: ProfileId) -> Profile:
         return create(profile_id, self._now)
 
@@ -381,12 +418,14 @@ class Batch:
         other = self.works[other_id]
         self._wake(other)
         self._wake(work)
-        before = _encode(other.profile)
+        before = _encode(other.profile) if self._careful else None
         try:
             self._step(work, Merged(other.profile), f"merged:{other_id}")
-        except StoreUnavailable:
+        except _PASSED:
             raise
-        except Exception as error:  # noqa: BLE001 - the two stay apart; the event still counts
+        except Exception as error:
+            if before is None:
+                raise Unsure from error
             other.profile = _decode(before)
             self._keep_aside("merge", error, before)
             return
@@ -437,7 +476,7 @@ class Batch:
     def _try(self, work: Work, given: Input, cause: str) -> bool:
         try:
             self._step(work, given, cause)
-        except StoreUnavailable:
+        except _PASSED:
             raise
         except Exception as error:  # noqa: BLE001 - Rule 2
             body = b"" if isinstance(given, Adopted) else _encode(given)
@@ -448,11 +487,13 @@ class Batch:
     def _step(self, work: Work, given: Input, cause: str) -> Sequence[Effect]:
         """Step, and gather what it came to; if it raises, the profile is as it was."""
         self._ensure_zones(work.profile, given)
-        before = _encode(work.profile) if work.changed else None
+        before = _encode(work.profile) if work.changed and self._careful else None
         codes = self._coupons.offered() if self._coupons else None
         try:
             answer = step(self._program, work.profile, given, self._now, codes, self._catalog)
-        except Exception:
+        except Exception as error:
+            if work.changed and before is None:
+                raise Unsure from error
             self._restore(work, before)
             raise
         work.changed = True
@@ -520,6 +561,7 @@ class Batch:
 
     def keep(self) -> None:
         """After the commit: let the cache know."""
+        self._occasions_before.update(self._occasions)
         for other, heir in self.heirs.items():
             self._cache.absorbed(other, heir)
         self._cache.learn(self.named)

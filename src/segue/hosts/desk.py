@@ -14,7 +14,7 @@ import msgspec
 
 from segue.errors import StaleCommit, StoreUnavailable
 from segue.hosts.arrivals import Answer, Arrival
-from segue.hosts.batch import Batch, Docket, aside
+from segue.hosts.batch import Batch, Docket, Unsure, aside
 from segue.hosts.cache import Cache
 from segue.hosts.coupons import Coupons
 from segue.hosts.limits import COMMIT_TRIES_MAX, PROFILES_CACHED_MAX
@@ -102,7 +102,8 @@ class Desk:
         if now != self._at:
             self._at = now
             self._occasions = {}
-        for _ in range(COMMIT_TRIES_MAX):
+        tries, careful = 0, False
+        while tries < COMMIT_TRIES_MAX:
             batch = Batch(
                 self.store,
                 self.cache,
@@ -114,10 +115,15 @@ class Desk:
                 Coupons(self.store, self._program.pools) if self._pools else None,
                 modes=self._modes,
                 catalog=self.teller.catalog,
+                careful=careful,
             )
             try:
                 return self._answer(batch, docket, cut)
+            except Unsure:
+                # Its profiles are changed, and out of the cache already.
+                careful = True
             except StaleCommit as stale:
+                tries += 1
                 # The profiles in the batch were taken out of the cache and are changed, so
                 # they are gone already; what names them may be stale as well.
                 self.cache.names.clear()

@@ -157,9 +157,9 @@ class Engine:
     def moments(self, to: Instant) -> Iterator[Instant]:
         """The same, one instant at a time: told after what was due then has run."""
         store = self.store
-        while (at := min(store.next_due(), store.next_queued())) <= to:
+        while (at := min(due := store.next_due(), store.next_queued())) <= to:
             self.now = max(self.now, at)
-            if store.next_due() <= self.now:
+            if due <= self.now:
                 self._answer(Docket(wakes=store.due(self.now, WAKES_PER_BATCH_MAX)))
             self._dispatch()
             yield self.now

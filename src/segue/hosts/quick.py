@@ -41,6 +41,9 @@ from segue.stores.ports import (
 )
 
 _encode = msgspec.msgpack.Encoder().encode
+_encode_into = msgspec.msgpack.Encoder().encode_into
+_scratch = bytearray()
+"""Where what is only tried is written."""
 _decode = msgspec.msgpack.Decoder(Profile).decode
 
 
@@ -134,11 +137,13 @@ class QuickStore:
         profile = saved.profile.id
         if self._version(profile) != saved.seen_version or profile in self._heirs:
             return True
-        for other, version in zip(saved.absorbed, saved.absorbed_versions, strict=True):
+        absorbed = zip(saved.absorbed, saved.absorbed_versions, strict=True)
+        for other, version in absorbed if saved.absorbed else ():
             if self._version(other) != version or other in self._heirs:
                 return True
-        if any(event.id in self._seen and not event.emitted for event, _ in saved.events):
-            return True
+        for event, _ in saved.events:
+            if event.id in self._seen and not event.emitted:
+                return True
         for effect, _ in saved.effects:
             if isinstance(effect, Withdraw):
                 row = self._row(profile, effect.id, saved.absorbed)
@@ -165,7 +170,7 @@ class QuickStore:
         for other in saved.absorbed:
             self._absorb(other, profile.id)
         self._profiles[profile.id] = (saved.seen_version + 1, body)
-        runs = tuple(run.program for run in profile.runs)
+        runs = tuple([run.program for run in profile.runs])
         self._programs_of[profile.id] = (profile.program, runs)
         if self._wake_at.get(profile.id) != profile.wake_at:
             self._wake_at[profile.id] = profile.wake_at
@@ -254,6 +259,8 @@ class QuickStore:
             self._rows_of.setdefault(heir, []).append(row)
 
     def due(self, now: Instant, limit: int) -> list[ProfileId]:
+        if self.next_due() <= now and all(one[0] > now for one in self._wakes[1:3]):
+            return [self._wakes[0][1]]  # the heap's next are later, so all others are
         found: list[tuple[Instant, ProfileId]] = []
         while self._wakes and self._wakes[0][0] <= now and len(found) < limit:
             at, profile = heapq.heappop(self._wakes)
@@ -507,15 +514,21 @@ class QuickStore:
 
 def _body(saved: Saved) -> bytes:
     """The profile as bytes; what is saved beside it must have a stored form as well."""
-    kind = "profile"
     try:
         body = _encode(saved.profile)
-        kind = "event"
-        _encode(saved.events)
-        kind = "effect"
-        _encode(saved.effects)
-        kind = "notes"
-        _encode(saved.traces)
+        if saved.events or saved.effects or saved.traces:
+            _encode_into((saved.events, saved.effects, saved.traces), _scratch)
     except (OverflowError, TypeError, ValueError) as error:
-        raise Unstorable(saved.profile.id, f"{kind}: {error}") from error
+        raise Unstorable(saved.profile.id, f"{_unstorable(saved)}: {error}") from error
     return body
+
+
+def _unstorable(saved: Saved) -> str:
+    """What of it has no stored form."""
+    parts = {"profile": saved.profile, "event": saved.events, "effect": saved.effects}
+    for kind, part in parts.items():
+        try:
+            _encode(part)
+        except (OverflowError, TypeError, ValueError):
+            return kind
+    return "notes"

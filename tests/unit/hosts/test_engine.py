@@ -345,6 +345,22 @@ def test_a_bug_in_one_input_sets_it_aside_and_leaves_the_rest_as_if_it_never_cam
     assert all(b"Poison" in bad.body for bad in kept)
 
 
+def test_a_batch_that_is_answered_again_because_of_a_bug_gives_its_questions_the_same_ids(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poisoned(monkeypatch, lambda given: isinstance(given, Event) and given.name == "Poison")
+    found: list[list[str]] = []
+    for name in ("Poison", "Product Viewed"):
+        engine = Engine(patterns=world.patterns)
+        engine.publish("shop-1", world.body)
+        asked = [world.asked("ana"), world.event(name, "ana", 1), world.asked("ana")]
+        answers = engine.feed_all(asked, 1)
+        found.append([answers[0].question, answers[2].question])
+        found.append([engine.feed(world.asked("ana"), 1).question])
+    assert found[:2] == found[2:]
+    assert len({*found[0], *found[1]}) == 3
+
+
 def test_a_bug_in_a_known_profiles_input_restores_what_was_saved(
     engine: Engine, world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
