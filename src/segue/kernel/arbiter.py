@@ -511,7 +511,10 @@ def promise(turn: Turn, linked: LinkedMessage, journey: str, source: str, propos
 
 def run_of(profile: Profile, run_id: str) -> Run | None:
     """The live run with this id."""
-    return next((run for run in profile.runs if run.id == run_id), None)
+    for run in profile.runs:
+        if run.id == run_id:
+            return run
+    return None
 
 
 def message_of(program: Program, run: Run | None, name: str) -> LinkedMessage | None:

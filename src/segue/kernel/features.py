@@ -149,18 +149,17 @@ class Streams:
 
 def fold(profile: Profile, event: Event, streams: Streams, scene: Scene) -> int:
     """Let the event leave its mark; the bits of the streams whose aggregates may have changed."""
-    dirty = 0
-    value: Value = None
+    dirty, at, now, trails = 0, event.at, scene.now, profile.trails
     for stream in streams.by_event.get(event.name, streams.wild):
-        if stream.take is None:
-            value = None
-        elif (value := stream.take(scene)) is NOT_IN:
+        take = stream.take
+        value = None if take is None else take(scene)
+        if value is NOT_IN:
             continue
         if stream.tally_key:
-            _count(profile.tallies, stream, event.at, value)
+            _count(profile.tallies, stream, at, value)
             dirty |= stream.bit
         if stream.trail_key:
-            dirty |= _trace(profile.trails, stream, event.at, value, scene.now)
+            dirty |= _trace(trails, stream, at, value, now)
     return dirty
 
 

@@ -138,7 +138,8 @@ def watch(turn: Turn, event: Event | None) -> None:
 
 def _concerned(turn: Turn, linked: LinkedJourney, run: Run, event: Event | None) -> bool:
     """Whether this input may change what a run watches."""
-    if turn.asking & linked.needs[run.step] or run.due_at <= turn.now or run.check_at <= turn.now:
+    now = turn.now
+    if run.due_at <= now or run.check_at <= now or turn.asking & linked.needs[run.step]:
         return True
     if run.lingers_to is not None:
         return True
@@ -160,7 +161,8 @@ def _watch_one(turn: Turn, linked: LinkedJourney, run: Run, event: Event | None)
     run.check_at = Instant(scene.until)
     if stands_still(turn.program, run) or _adapt(turn, linked, run):
         return
-    run.check_at = Instant(min(run.check_at, scene.until))
+    if scene.until < run.check_at:
+        run.check_at = Instant(scene.until)
     if run.lingers_to is not None:
         _stop_lingering(turn, linked, run)
         return

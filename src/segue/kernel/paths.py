@@ -116,6 +116,16 @@ def _properties(keys: Keys) -> Ask:
     return lambda scene: look_up(event.properties, keys) if (event := scene.event) else None
 
 
+def property_is(key: str, text: str) -> Ask:
+    """Whether a property of the event is this text: what most streams ask, in one call."""
+
+    def ask(scene: Scene) -> Value:
+        event = scene.event
+        return event is not None and event.properties.get(key) == text
+
+    return ask
+
+
 def _nothing(_scene: Scene) -> Value:
     return None
 

@@ -27,6 +27,7 @@ from segue.kernel.paths import (
     LOCAL_FIELDS,
     PROFILE_FIELDS,
     look_up,
+    property_is,
     reader,
 )
 from segue.kernel.plan import Workspace
@@ -275,6 +276,13 @@ class Linker:
             case "in" | "not in":
                 return self._member(node)
             case op:
+                pass
+        match node:
+            case ex.Compare(
+                "==", ex.Path(root="properties", keys=(str(key),)), ex.Literal(value=str(text))
+            ):
+                return Condition(property_is(key, text), self.bit("event"))
+            case _:
                 pass
         by_time = self._compare_by_time(op, node.left, node.right)
         if by_time is None:

@@ -42,7 +42,9 @@ class Scene:
         self.now = now
         self.zone = zone
         self.event = event
-        self.context: Record = context if context is not None else (event.context if event else {})
+        if context is None:
+            context = event.context if event is not None else {}
+        self.context: Record = context
         self.entry: Record = {}
         self.vars: Record = {}
         self.message: Record = {}

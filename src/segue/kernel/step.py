@@ -231,9 +231,9 @@ def _know(turn: Turn, event: Event) -> None:
         profile.last_seen_at = now
     if profile.first_seen_at > now:  # noqa: PLR1730 - the same
         profile.first_seen_at = now
-    if event.user_id:
+    if event.user_id not in profile.user_ids:
         _remember(profile.user_ids, event.user_id)
-    if event.anonymous_id:
+    if event.anonymous_id not in profile.anonymous_ids:
         _remember(profile.anonymous_ids, event.anonymous_id)
     zone = event.traits.get("timezone") or event.context.get("timezone")
     if isinstance(zone, str) and zone != profile.zone and zone in turn.program.zones:
@@ -245,7 +245,7 @@ def _know(turn: Turn, event: Event) -> None:
 
 
 def _remember(ids: list[str], new: str) -> None:
-    if new not in ids and len(ids) < IDENTITIES_MAX:
+    if new and len(ids) < IDENTITIES_MAX:
         ids.append(new)
 
 

@@ -81,10 +81,11 @@ class Turn:
 
     def for_profile(self) -> Scene:
         """The scene without a run."""
-        if self.scene.entry or self.scene.vars:
-            self.scene.entry = {}
-            self.scene.vars = {}
-        return self.scene
+        scene = self.scene
+        if scene.entry or scene.vars:
+            scene.entry = {}
+            scene.vars = {}
+        return scene
 
     def fresh(self) -> Scene:
         """The scene with nothing gathered in `until` yet."""

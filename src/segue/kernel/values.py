@@ -81,4 +81,4 @@ def number(value: Value) -> float | int | None:
 
 def later(at: Instant, by: Millis) -> Instant:
     """The instant `by` after `at`, never past `NEVER`."""
-    return Instant(min(at + by, NEVER))
+    return Instant(at + by) if at + by < NEVER else NEVER

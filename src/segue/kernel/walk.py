@@ -118,9 +118,7 @@ def _arm(turn: Turn, linked: LinkedJourney, run: Run) -> None:
     for place in linked.journey.within.get(run.step, ()):
         if place.adapt not in run.committed:
             strongest(turn, linked.nodes[place.adapt])
-    if run.lingers_to is None:
-        run.check_at = Instant(min(run.check_at, scene.until))
-    else:
+    if run.lingers_to is not None or scene.until < run.check_at:
         run.check_at = Instant(scene.until)
 
 

@@ -204,8 +204,8 @@ PLANTED = (
     Mutation(
         "a late event counts when it arrived",
         "kernel/features.py",
-        "dirty |= _trace(profile.trails, stream, event.at, value, scene.now)",
-        "dirty |= _trace(profile.trails, stream, scene.now, value, scene.now)",
+        "dirty |= _trace(trails, stream, at, value, now)",
+        "dirty |= _trace(trails, stream, now, value, now)",
     ),
     Mutation(
         "the wake-up forgets segments",
