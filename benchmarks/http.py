@@ -1,13 +1,11 @@
-"""Over HTTP, with the real command `segue run` in a process of its own, which notes beside it how
-long each question was in the server, and how much CPU its process spent meanwhile, on whomever.
+"""Over HTTP, with the real command `segue run` in a process of its own.
 
 Workloads: (a) cold start: from the start of the process to its answer to a first event, and its
 memory then; (b) the clickstream as Segment batches of 100 over four connections, as fast as they
 are answered; CPU is that of the server's process alone; (c) a question for two placements, ten a
 second, while events come in at 300, 1,000 and 2,000 a second, ten to a request, from a process of
 their own over four connections; each answer is durable. Who streams and who asks share two cores
-with the server and with others' work; the rate that was reached is told beside each figure. (d)
-questions one after the other and nothing else: what one costs the server.
+with the server and with others' work; the rate that was reached is told beside each figure.
 """
 
 import http.client
@@ -37,9 +35,6 @@ RATES = (300, 1_000, 2_000)
 PER_REQUEST = 10
 SECONDS = 12
 QUESTIONS_PER_SECOND = 10
-ALONE = 300
-NOTES = "SEGUE_BENCH_NOTES"
-"""Where the server writes what it has noted of its questions (`noted.py`)."""
 HEADERS = {"Content-Type": "application/json", "Authorization": "Basic YmVuY2g6"}
 
 
@@ -51,22 +46,10 @@ def serving(folder: Path) -> Iterator[tuple[int, int, float]]:
         port = probe.getsockname()[1]
     first = _bodies(1)[0]
     began = time.perf_counter()
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.noted",
-        "run",
-        str(machine.WORKSPACE),
-        "--no-watch",
-    ]
+    command = [sys.executable, "-m", "segue", "run", str(machine.WORKSPACE), "--no-watch"]
     server = subprocess.Popen(
         [*command, "--no-simulate", "--port", str(port), "--store", str(folder / "http.sqlite")],
-        env={
-            **os.environ,
-            "SEGUE_WRITE_KEYS": "bench",
-            "SEGUE_LOG_LEVEL": "warning",
-            NOTES: str(folder / NOTES),
-        },
+        env={**os.environ, "SEGUE_WRITE_KEYS": "bench", "SEGUE_LOG_LEVEL": "warning"},
         stdout=subprocess.DEVNULL,
     )
     try:
@@ -193,7 +176,7 @@ def questions(port: int, rate: int, seconds: float) -> tuple[list[float], float]
 
 
 def asking(port: int, seconds: float) -> list[float]:
-    """Milliseconds of each question, so many a second."""
+    """Milliseconds of each question."""
     client = http.client.HTTPConnection("127.0.0.1", port)
     taken: list[float] = []
     began = time.perf_counter()
@@ -201,56 +184,33 @@ def asking(port: int, seconds: float) -> list[float]:
         wait = began + number / QUESTIONS_PER_SECOND - time.perf_counter()
         if wait > 0:
             time.sleep(wait)
-        taken.append(ask(client, number))
+        body = msgspec.json.encode(
+            {"placements": ["product-hint", "offer-modal"], "userId": f"asks-{number % 50}"}
+        )
+        asked = time.perf_counter()
+        post(client, "/v1/decide", body)
+        taken.append((time.perf_counter() - asked) * 1000)
     return taken
 
 
-def ask(client: http.client.HTTPConnection, number: int) -> float:
-    """Milliseconds of one question."""
-    body = msgspec.json.encode(
-        {"placements": ["product-hint", "offer-modal"], "userId": f"asks-{number % 50}"}
-    )
-    asked = time.perf_counter()
-    post(client, "/v1/decide", body)
-    return (time.perf_counter() - asked) * 1000
-
-
-def alone(port: int, pid: int, count: int) -> tuple[float, list[float]]:
-    """CPU microseconds of the server for a question, and milliseconds of each."""
-    client = http.client.HTTPConnection("127.0.0.1", port)
-    cpu = _server_cpu(pid)
-    taken = [ask(client, number) for number in range(count)]
-    return (_server_cpu(pid) - cpu) / count * 1e6, taken
-
-
-def answered(
-    rate: int, taken: list[float], reached: float, notes: list[tuple[float, float]]
-) -> list[Figure]:
+def answered(rate: int, taken: list[float], reached: float) -> list[Figure]:
     """What a question took at a rate; the budget speaks of the highest."""
     highest = rate == max(RATES)
-    told = f"a decision at {rate:,} events/s"
-    parts = (
-        (told, taken, (3, 10), f"{reached:,.0f} reached"),
-        ("  of it in the server", [wall for wall, _ in notes], (None, None), ""),
-        ("  the server's CPU meanwhile", [cpu for _, cpu in notes], (None, None), ""),
-    )
-    figures: list[Figure] = []
-    for what, values, (middle, most), note in parts:
-        of = (
-            ("median", statistics.median(values), middle),
-            ("p99", machine.percentile(values, 0.99), most),
-        )
-        figures += [
-            Figure(
-                what=f"{what}, {share}",
-                value=value,
-                unit="ms",
-                budget=budget if highest else None,
-                note=note,
-            )
-            for share, value, budget in of
-        ]
-    return figures
+    return [
+        Figure(
+            what=f"a decision at {rate:,} events/s, median",
+            value=statistics.median(taken),
+            unit="ms",
+            budget=3 if highest else None,
+            note=f"{reached:,.0f} reached",
+        ),
+        Figure(
+            what=f"a decision at {rate:,} events/s, p99",
+            value=machine.percentile(taken, 0.99),
+            unit="ms",
+            budget=10 if highest else None,
+        ),
+    ]
 
 
 def main() -> None:
@@ -259,9 +219,7 @@ def main() -> None:
     memories: list[float] = []
     costs: list[float] = []
     rates: list[float] = []
-    lone: list[float] = []
-    asked: list[tuple[int, list[float], float]] = []
-    notes: list[tuple[float, float]] = []
+    asked: list[Figure] = []
     told = machine.events(machine.sized(EVENTS))[0]
     for last in (False, False, True):
         folder = Path(tempfile.mkdtemp(prefix="bench-", dir=machine.HERE))
@@ -273,21 +231,12 @@ def main() -> None:
                 cost, rate = batches(port, pid, machine.sized(EVENTS))
                 costs.append(cost)
                 rates.append(rate)
-                lone.append(alone(port, pid, machine.sized(ALONE))[0])
                 for rate in RATES if last else ():
                     seconds = max(4.0, SECONDS * machine.scale())
-                    asked.append((rate, *questions(port, rate, seconds)))
-            notes = msgspec.json.decode(
-                (folder / NOTES).read_bytes(), type=list[tuple[float, float]]
-            )
+                    asked += answered(rate, *questions(port, rate, seconds))
         finally:
             shutil.rmtree(folder)
     middle = statistics.median
-    del notes[: machine.sized(ALONE)]
-    of_questions: list[Figure] = []
-    for rate, taken, reached in asked:
-        of_questions += answered(rate, taken, reached, notes[: len(taken)])
-        del notes[: len(taken)]
     machine.keep(
         "http",
         f"{told}, in batches of {BATCH}; questions while events come in",
@@ -319,13 +268,7 @@ def main() -> None:
                 unit="events/s",
                 runs=rates,
             ),
-            Figure(
-                what="a decision, nothing else: the server's CPU",
-                value=middle(lone),
-                unit="us CPU",
-                runs=lone,
-            ),
-            *of_questions,
+            *asked,
         ],
     )
 

@@ -80,12 +80,17 @@ def step(
     `catalog` is what expressions look items up in.
     """
     turn = Turn(program, profile, now, coupons, catalog)
+    if isinstance(said, Reported) and said.outcome == "claimed":
+        # It left the queue before this instant, so what is due now can't withdraw it any more;
+        # and nothing is decided by that alone.
+        ledger.report(turn, said)
+        return Step(profile, (), ())
     if not profile.program:
         turn.dirty = program.segments.newborn if _is_blank(profile) else EVERYTHING
         profile.program = program.name
     if isinstance(said, Adopted):
         _adopt(turn, said)
-    if profile.wake_at <= now and not _told_before_adopting(turn, said):
+    if profile.wake_at <= now:
         _fall_due(turn)
     elif isinstance(said, Adopted):
         _react(turn, None)  # before anything that carrying runs over has emitted happens
@@ -124,11 +129,6 @@ def _is_blank(profile: Profile) -> bool:
     blank = create(profile.id, profile.first_seen_at)
     blank.user_ids, blank.anonymous_ids = profile.user_ids, profile.anonymous_ids
     return profile == blank
-
-
-def _told_before_adopting(turn: Turn, said: Input) -> bool:
-    """Hosts tell claims, then let the profile adopt: till then what it keeps is the older one's."""
-    return isinstance(said, Reported) and turn.profile.program != turn.program.name
 
 
 # ── settling ────────────────────────────────────────────────────────────────────────

@@ -94,8 +94,6 @@ class Auditor:
         """Sends that were handed over by a process that has died since."""
         self.outs: dict[str, Out] = {}
         self.ready: set[str] = set()
-        self.left: set[str] = set()
-        """Customers of whose sends one has left the queue, which they are not told yet."""
         self.looked_at: frozenset[str] = frozenset()
         self.at = 0
         self.paused_until = 0
@@ -118,6 +116,9 @@ class Auditor:
             case tape.Filled():
                 self._catch_up(entry.at)
                 self.book.pools.fill(entry.pool, entry.codes)
+            case tape.Stocked():
+                self._catch_up(entry.at)
+                self._stock(entry)
             case tape.Committed():
                 self._catch_up(entry.at)
                 self._commit(entry)
@@ -173,6 +174,8 @@ class Auditor:
         for profile in entry.adopts:
             if (life := self._life(profile)) is not None:
                 self._touch(life)
+        for profile, event_id in entry.tells:
+            self._tell_of_item(profile, event_id)
         aside = entry.set_aside
         for given in entry.given:
             said = given.said
@@ -189,6 +192,20 @@ class Auditor:
         for event_id in new - self.accepted.keys():
             self.fail("P1", "", f"event {event_id} was saved and nobody sent it")
         self._compare(entry)
+
+    def _stock(self, entry: tape.Stocked) -> None:
+        if untold := self.book.shelves.untold():
+            self.fail("P1", "", f"never told of an item: {untold[:3]}")
+        self.book.shelves.put(entry, self.lives.values())
+
+    def _tell_of_item(self, profile: str, event_id: str) -> None:
+        life = self._life(profile)
+        told = self.book.shelves.tell(life.id, event_id) if life is not None else None
+        if life is None or told is None:
+            self.fail("P1", profile, f"must not be told now, or at all: {event_id}")
+            return
+        self._touch(life)
+        self._answer(life, lambda tick: tick.told(told))
 
     def _give(self, given: tape.Given) -> None:
         said = given.said
@@ -226,10 +243,6 @@ class Auditor:
         """Before its first input of a commit a customer adopts the program in force."""
         if life.id not in self.ready:
             self.ready.add(life.id)
-            if life.id in self.left:
-                self.left.remove(life.id)
-                if life.program == self.book.now:  # else it adopts the program first
-                    self._answer(life, Tick.claimed)
             if life.program != self.book.now:
                 self._answer(life, Tick.adopted)
 
@@ -324,6 +337,7 @@ class Auditor:
         out.effects += gone.effects
         out.events += gone.events
         out.moves += gone.moves
+        self.book.shelves.inherit(life, other)
         self.heirs[other.id] = life.id
         del self.lives[other.id]
 
@@ -401,21 +415,19 @@ class Auditor:
             if life.consent(line.channel, topic) != "granted":
                 self.fail("P2", profile, f"{send} left the queue without consent")
             line.state = "claimed"
-            self.left.add(life.id)
 
     def _hand(self, entry: tape.Handed) -> None:
         before = self.handed.get(entry.send)
-        if before is not None and before.outcome != "try_later":
-            # Of a process that died meanwhile nobody knows what it sent; a provider that knows
-            # repeated keys may be asked again.
-            asked_again = entry.send in self.died_since and before.safe
-            if not asked_again:
-                self.fail("P4", "", f"{entry.send} was handed over again after {before.outcome}")
+        # Of a process that died meanwhile nobody knows what it sent; a provider that knows
+        # repeated keys may be asked again, whatever it has reported since.
+        again = before is not None and entry.send in self.died_since and before.safe
+        if before is not None and before.outcome != "try_later" and not again:
+            self.fail("P4", "", f"{entry.send} was handed over again after {before.outcome}")
         for life in self.lives.values():
             line = life.line(entry.send)
             if line is not None and line.expires_at <= entry.at:
                 self.fail("P2", life.id, f"{entry.send} was handed over after its expiry")
-            if line is not None and line.state != "claimed":
+            if line is not None and line.state != "claimed" and not again:
                 self.fail("P3", life.id, f"{entry.send} was handed over while {line.state}")
         self.handed[entry.send] = entry
         self.died_since.discard(entry.send)
@@ -450,6 +462,8 @@ class Auditor:
             life = self._life(self.accepted.get(event, ""))
             if life is None or life.id != profile:
                 self.fail("P7", profile, f"the log gives {event} to the wrong customer")
+        if untold := self.book.shelves.untold():
+            self.fail("P1", "", f"never told of an item: {untold[:3]}")
         if entry.pools != self.book.pools.left():
             self.fail("P4", "", f"pools hold {entry.pools}, must be {self.book.pools.left()}")
         if entry.open_sends:

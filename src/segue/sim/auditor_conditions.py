@@ -21,6 +21,7 @@ from segue.sim import auditor_calendar as calendar
 
 if TYPE_CHECKING:
     from segue.sim.auditor_life import Life
+    from segue.sim.auditor_shelves import Shelves
 
 HANDED = ("accepted", "delivered", "unknown", "shown")
 
@@ -28,7 +29,18 @@ HANDED = ("accepted", "delivered", "unknown", "shown")
 class View:
     """What a condition sees: a life at an instant, what happened, and for which run."""
 
-    __slots__ = ("context", "entry", "event", "life", "message", "now", "vars")
+    __slots__ = (
+        "before",
+        "context",
+        "entry",
+        "event",
+        "item",
+        "life",
+        "message",
+        "now",
+        "shelves",
+        "vars",
+    )
 
     def __init__(self, life: "Life", now: int, event: Event | None = None) -> None:
         self.life = life
@@ -38,6 +50,9 @@ class View:
         self.entry: Record = {}
         self.vars: Record = {}
         self.message: Record = {}
+        self.item: Record = {}
+        self.before: Record = {}
+        self.shelves: Shelves | None = None
 
 
 def holds(one: ex.Expression, view: View) -> bool:
@@ -83,6 +98,10 @@ def value_of(one: ex.Expression, view: View) -> Value:
             return life.consent(channel, topic) == "granted"
         case ex.Holds(group=group):
             return any(g.group == group and g.alive(now) for g in life.grants)
+        case ex.Item(catalog=catalog, id=of, keys=keys) if view.shelves is not None:
+            return _at(view.shelves.item(catalog, value_of(of, view)), keys)
+        case ex.Ranked(ranking=name, group=group) if view.shelves is not None:
+            return view.shelves.ranked(name, value_of(group, view))
         case ex.Function() | ex.Pattern() | ex.Item() | ex.Ranked():
             raise NotImplementedError(f"the auditor does not read {type(one).__name__}")
 
@@ -104,6 +123,10 @@ def _root(root: str, view: View) -> Value:
             return view.vars
         case "message":
             return view.message
+        case "item":
+            return view.item
+        case "before":
+            return view.before
         case "profile":
             return {
                 "known": bool(life.users),

@@ -73,7 +73,7 @@ class Hearing:
         That it may leave must never be missed; that another reason would hold or deny it is
         said at its instant at the latest. When a rule's own condition ends the auditor does not
         compute: it believes the host which of these it looked at, and judges what it said. That
-        its coupon pool is dry no more it learns at the next event, claim or report, or within
+        its coupon pool is dry no more it learns at the next event or report, or within
         the hour.
         """
         if wish.reason == "no_coupon" and self.tick.heard:

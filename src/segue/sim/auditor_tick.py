@@ -19,6 +19,7 @@ from segue.sim.auditor_hearing import Hearing
 from segue.sim.auditor_life import RANK, Life, Line, Wish, stricter, unite
 from segue.sim.auditor_promises import Pools, Promises
 from segue.sim.auditor_rows import Out
+from segue.sim.auditor_shelves import Shelves
 from segue.sim.auditor_trips import Trips
 from segue.sim.auditor_visits import Visits, products
 
@@ -39,6 +40,7 @@ class Book:
         self.modes: dict[str, str] = {}
         """What becomes of the runs of older programs, by journey."""
         self.pools = Pools()
+        self.shelves = Shelves(self)
         self.met: Counter[str] = Counter()
         """How often each rule was met; nothing is decided by it."""
 
@@ -68,6 +70,7 @@ class Tick:
         self.life = life
         self.now = now
         self.view = View(life, now)
+        self.view.shelves = book.shelves
         self.out = Out()
         self.pending: deque[Event] = deque()
         self.met = book.met
@@ -98,11 +101,12 @@ class Tick:
         self._happen(event)
         self._settle()
 
-    def claimed(self) -> None:
-        """A send of it has left the queue."""
-        self._fall_due()
-        self.heard, self.looked_at = True, frozenset[str]()
-        self._settle()
+    def told(self, event: Event) -> None:
+        """An item has changed."""
+        self.out.events.append(
+            (event.id, event.name, event.at, repr(sorted(event.properties.items())))
+        )
+        self.event(event)
 
     def consented(self, said: Consented) -> None:
         """The later saying wins; of two at one instant the stricter."""

@@ -20,9 +20,9 @@ from segue.hosts.ports import Delivery, Outcome
 from segue.kernel.chance import draw
 from segue.kernel.effects import Effect, Send
 from segue.kernel.inputs import Reported
-from segue.kernel.values import Instant
-from segue.sim.tape import Claimed, Committed, Given, Handed, Kept, Tape
-from segue.stores.ports import QueuedSend, Saved, SetAside, Settlement, Store
+from segue.kernel.values import Instant, Record
+from segue.sim.tape import Claimed, Committed, Given, Handed, Kept, Stocked, Tape
+from segue.stores.ports import ItemLine, QueuedSend, Saved, SetAside, Settlement, Store
 
 MINUTE = 60_000
 _SLOW_SHARE = 60
@@ -102,11 +102,21 @@ class FaultyStore:
                 ),
                 kept=kept,
                 set_aside=len(set_aside),
+                tells=tuple((one.profile, one.event.id) for one in docket.tellings),
             )
         )
         if fault == "after":
             self._recorder.counts["crashes after a commit"] += 1
             raise Crashed
+
+    def put_items(
+        self, changes: Sequence[tuple[str, str, Record | None]], at: Instant
+    ) -> list[ItemLine]:
+        """Change items."""
+        lines = self._inner.put_items(changes, at)
+        self._recorder.tape.entries.append(Stocked(at, tuple(changes)))
+        self._recorder.counts["changes of items"] += len(lines)
+        return lines
 
     def next_queued(self) -> int:
         """When something can be claimed."""

@@ -2,6 +2,9 @@
 
     python -m segue.sim.run --worlds 2000         a swarm from a seed that is printed
     python -m segue.sim.run --seed 17             one world, as a story
+    python -m segue.sim.run --worlds 10000 --first 30000001 --processes 2
+                                                  seeds that can be named afterwards; it
+                                                  ends with its counts, also in the docs' words
 
 Rule 1: a seed tells everything: the same seed gives the same world, tape and bytes (P6). Every
     world's bytes are compared with a second run now and then, in turn on each kind of store.
@@ -24,6 +27,7 @@ import msgspec
 from segue.hosts.clock import SystemClock
 from segue.sim import story
 from segue.sim.auditor import Violation, audit
+from segue.sim.held import held
 from segue.sim.merges import orders_differ
 from segue.sim.script import Script
 from segue.sim.seeds import script
@@ -37,6 +41,16 @@ AGAIN_EVERY = 10
 SQLITE_EVERY = 50
 MERGES_EVERY = 5
 _BAR = 40
+_HELP = """\
+examples
+  make sim                                  a thousand worlds from a new seed, on all cores
+  make sim SEED=17                          one world, told as a story; a violation is shrunk
+  make sim ARGS="--worlds 10000 --first 30000001 --processes 2"
+                                            seeds that can be named afterwards; it ends with its
+                                            counts, also in the words of the docs
+
+exit status: 0 if no promise was broken, else 1
+"""
 _FAR = 4_102_444_800_000
 """The year 2100, after every simulated world."""
 
@@ -163,7 +177,13 @@ def _bar(summary: Summary, worlds: int) -> None:
 def _report(summary: Summary, first: int) -> str:
     lines = [f"worlds {summary.worlds} (seeds from {first}), {summary.seconds:.0f} s"]
     lines += [f"  {count:>9,} {what}" for what, count in summary.counts.most_common()]
-    lines.append(f"violations {len(summary.violations)}")
+    last = first + summary.worlds - 1
+    lines += [
+        "",
+        f"- **Worlds.** {summary.worlds:,}, seeds {first:,} to {last:,}.",
+        held(summary.counts),
+    ]
+    lines += ["", f"violations {len(summary.violations)}"]
     return "\n".join(lines)
 
 
@@ -210,7 +230,12 @@ def _kind(violation: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The swarm, or one seed of it."""
     _quiet()
-    parser = argparse.ArgumentParser(prog="segue.sim.run", description="Simulate and audit worlds.")
+    parser = argparse.ArgumentParser(
+        prog="make sim",
+        description="Simulate and audit worlds.",
+        epilog=_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--seed", type=int, help="one world, as a story")
     parser.add_argument("--worlds", type=int, default=1_000)
     parser.add_argument("--first", type=int, help="the first seed of the swarm")

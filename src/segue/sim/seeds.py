@@ -18,8 +18,7 @@ from segue.sim.limits import VISIT_DEEDS_MAX
 from segue.sim.plans import Programs
 from segue.sim.plans_conditions import DAY, HOUR, MINUTE, PLACEMENTS, POOLS, PRODUCTS, TOPICS, ZONES
 from segue.sim.script import Fault, Fill, Line, Look, Publish, Say, Script
-from segue.sim.situations import Situations
-from segue.sim.situations_all import acts
+from segue.sim.situations_all import Situations
 from segue.sim.tape import Given
 
 CHANGES = {
@@ -86,7 +85,8 @@ class _Writer:
         end += chance.choice((HOUR, 3 * DAY))
         mood = chance.choice((0, 10, 40))
         lag_ms = self.more.choice((0, 0, 1_000, 5 * MINUTE, 40 * MINUTE))
-        acted = Situations(self.seed, self.start, self.days, acts(self.start))
+        self._publish_again(programs, plans)
+        acted = Situations(self.seed, self.start, self.days)
         self.lines += acted.lines
         self.lines.sort(key=lambda line: line.at)
         return Script(
@@ -107,6 +107,19 @@ class _Writer:
             at = self.more.choice(says) + self.more.choice((1, MINUTE, 10 * MINUTE))
         plans.append(programs.revise(plans[0]))
         self.lines.append(Publish(at, 1, programs.modes()))
+
+    def _publish_again(self, programs: Programs, plans: list[Plan]) -> None:
+        """Once or twice more, soon or later: the next revision, or back to the one before."""
+        later = Random(f"publish/{self.seed}")  # noqa: S311 - a seeded world
+        published = [line for line in self.lines if isinstance(line, Publish)]
+        if not published or later.random() < 0.5:
+            return
+        at = published[-1].at
+        for _ in range(later.choice((1, 1, 2))):
+            at += later.choice((1, MINUTE, 20 * MINUTE, 3 * HOUR, 12 * HOUR))
+            back = len(plans) > 1 and later.random() < 0.25
+            plans.append(plans[-2] if back else programs.revise(plans[-1]))
+            self.lines.append(Publish(at, len(plans) - 1, programs.modes()))
 
     # ── customers ──
 

@@ -18,7 +18,6 @@ import msgspec
 
 from segue.kernel import plan
 from segue.kernel.inputs import Asked, Consented, Event
-from segue.kernel.plan import Plan
 from segue.kernel.values import Instant, Millis, Record
 from segue.sim.plans_conditions import CHANNELS, DAY, HOUR, MINUTE, TOPICS
 from segue.sim.script import Fault, Fill, Line, Put, Say
@@ -68,12 +67,13 @@ class Stage:
         self.messages: list[plan.Message] = []
         self.policies: list[plan.Policy] = []
         self.journeys: list[plan.Journey] = []
-        self.derived: list[plan.Derived] = []
         self.lines: list[Line] = []
         self.lags = False
         """That the dispatcher has to run behind."""
         self.slow = False
         """That providers have to take their time, and get what is sent at once."""
+        self.shelves = False
+        """That there has to be a catalog."""
         self.change = change_after(start)
         self.count = 0
 
@@ -202,76 +202,3 @@ class Stage:
 
 
 Act: TypeAlias = Callable[[Stage], None]
-
-
-class Situations:
-    """What is acted out in one world."""
-
-    def __init__(self, seed: int, start: int, days: int, acts: Sequence[Act]) -> None:
-        self.more = Random(f"situations/{seed}")  # noqa: S311 - a seeded world
-        count = self.more.choice((1, 2, 2, 3))
-        self.stages: list[Stage] = []
-        for number, act in enumerate(self.more.sample(list(acts), count)):
-            own = Random(f"situations/{seed}/{number}")  # noqa: S311 - a seeded world
-            stage = Stage(own, number, start, days)
-            act(stage)
-            self._goes_wrong(stage)
-            self.stages.append(stage)
-        self.apart = self.more.random() < 0.6
-        """Whether the other guardrails leave these journeys alone."""
-
-    def lag_ms(self, usual: int) -> int:
-        """How far the dispatcher runs behind."""
-        if any(stage.lags for stage in self.stages):
-            return usual or self.more.choice((1_000, 5 * MINUTE))
-        return 0 if any(stage.slow for stage in self.stages) else usual
-
-    def slow_ms(self) -> int:
-        """How long providers take at most."""
-        if any(stage.slow for stage in self.stages):
-            return self.more.choice((5 * MINUTE, 20 * MINUTE))
-        return self.more.choice((0, 0, 3_000, 10 * MINUTE))
-
-    @property
-    def lines(self) -> list[Line]:
-        """What is done in all of them."""
-        return [line for stage in self.stages for line in stage.lines]
-
-    def into(self, base: Plan) -> Plan:
-        """The program with all that they need."""
-        policies = base.policies
-        if self.apart:
-            names = tuple(one.name for one in base.journeys)
-            policies = tuple(_only(names, one) for one in policies)
-        stages = self.stages
-        return msgspec.structs.replace(
-            base,
-            messages=base.messages + tuple(m for s in stages for m in s.messages),
-            policies=policies + tuple(p for s in stages for p in s.policies),
-            journeys=base.journeys + tuple(j for s in stages for j in s.journeys),
-            derived=base.derived + tuple(d for s in stages for d in s.derived),
-        )
-
-    def _goes_wrong(self, stage: Stage) -> None:
-        """Requests that come twice, a process that dies, two who turn out to be one."""
-        more = stage.more
-        says = [line for line in stage.lines if isinstance(line, Say)]
-        for line in says:
-            if more.random() < 0.06:
-                stage.lines.append(Say(line.at + more.choice((0, 1, MINUTE)), line.given))
-        if more.random() < 0.2:
-            stage.lines.append(
-                Fault(more.choice(says).at, more.choice(("before", "after", "stale", "handing")))
-            )
-        if more.random() < 0.15:
-            at = more.choice(says).at + more.choice((1, MINUTE))
-            other: Record = {"previousId": more.choice(("u0", "a0.0", "x0", "x1"))}
-            stage.say(at, stage.given("Profile Aliased", at, other, kind="alias"))
-
-
-def _only(journeys: tuple[str, ...], policy: plan.Policy) -> plan.Policy:
-    """A guardrail of messages that reaches these journeys alone, if it names none."""
-    if isinstance(policy, plan.Exclusion) or policy.reach.journeys:
-        return policy
-    reach = msgspec.structs.replace(policy.reach, journeys=journeys)
-    return msgspec.structs.replace(policy, reach=reach)

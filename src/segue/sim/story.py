@@ -28,6 +28,9 @@ def told(record: tape.Tape) -> Iterator[str]:
                 yield f"{clock(at)} program {name} is in force{f', {modes}' if modes else ''}"
             case tape.Filled(at=at, pool=pool, codes=codes):
                 yield f"{clock(at)} {len(codes)} codes come into {pool}"
+            case tape.Stocked(at=at, items=items):
+                for catalog, name, said in items:
+                    yield f"{clock(at)} {catalog}/{name} becomes {said or 'gone'}"
             case tape.Committed():
                 yield from _committed(entry)
             case tape.Handed(at=at, send=send, outcome=outcome):
@@ -47,7 +50,9 @@ def _committed(entry: tape.Committed) -> Iterator[str]:
         return
     woken = [f"time wakes {_name(one)}" for one in entry.wakes]
     adopting = [f"{_name(one)} adopts the program" for one in entry.adopts]
-    yield f"{clock(entry.at)} {'; '.join(woken + adopting + said) or 'the queue is settled'}"
+    told = [f"{_name(one)} hears of an item" for one, _ in entry.tells]
+    what = "; ".join(woken + adopting + told + said)
+    yield f"{clock(entry.at)} {what or 'the queue is settled'}"
     yield from came
 
 
@@ -136,6 +141,8 @@ def defined(one: plan.Plan) -> Iterator[str]:
         yield f"segment {segment.name}: {spelled(segment.when)}"
     for event in one.derived:
         yield f"event {_fields(event)}"
+    for ranking in (each for shelf in one.catalogs for each in shelf.rankings):
+        yield f"ranking {_fields(ranking)}"
     for policy in one.policies:
         yield f"policy {type(policy).__name__} {_fields(policy)}"
     for model in one.models:

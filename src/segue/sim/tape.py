@@ -12,6 +12,7 @@ from segue.kernel.effects import CouponMove, Effect
 from segue.kernel.inputs import Asked, Called, Consented, Event, Reported
 from segue.kernel.plan import Plan
 from segue.kernel.trace import Note
+from segue.kernel.values import Record
 
 Input: TypeAlias = Event | Asked | Reported | Consented | Called
 
@@ -53,6 +54,13 @@ class Filled(msgspec.Struct, frozen=True):
     codes: tuple[str, ...]
 
 
+class Stocked(msgspec.Struct, frozen=True):
+    """Items (catalog, id) became what these records say, or are there no more."""
+
+    at: int
+    items: tuple[tuple[str, str, Record | None], ...]
+
+
 class Committed(msgspec.Struct, frozen=True):
     """One commit: what it answered, and what it saved."""
 
@@ -62,6 +70,8 @@ class Committed(msgspec.Struct, frozen=True):
     given: tuple[Given, ...]
     kept: tuple[Kept, ...]
     set_aside: int
+    tells: tuple[tuple[str, str], ...] = ()
+    """Who was told of an item: (profile, event id) each."""
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -116,7 +126,9 @@ class Ended(msgspec.Struct, frozen=True):
     """Of each coupon pool: how many codes are free, and how many are handed out."""
 
 
-Entry: TypeAlias = Published | Filled | Committed | Claimed | Handed | Down | Told | Looked | Ended
+Entry: TypeAlias = (
+    Published | Filled | Stocked | Committed | Claimed | Handed | Down | Told | Looked | Ended
+)
 
 
 class Tape(msgspec.Struct):

@@ -193,6 +193,9 @@ class World:
                 self._say(Say(at, (Given(said, profile),)))
         return self._finish()
 
+    def _tell(self) -> None:
+        self.host.tell()
+
     def _adopt(self) -> None:
         self.host.adopt_all()
 
@@ -239,14 +242,22 @@ class World:
                 if version < len(self.script.plans):
                     if self.store.full:
                         self._disk_is_free()
+                    if version > 1:
+                        # What was decided for the runs of older programs is carried out first.
+                        self._until_done(self._adopt)
+                        self.counts["programs published after another"] += 1
                     self._until_done(partial(self._publish, version, dict(line.modes)))
                     if self.script.seed % 2:
                         self._until_done(self._adopt)
                     self.counts["programs published mid-flight"] += 1
             case Look():
                 self._look()
-            case Put():
-                pass
+            case Put(items=items):
+                if self.store.full:
+                    self._disk_is_free()
+                changes = [("products", name, said) for name, said in items]
+                self.store.put_items(changes, Instant(self.recorder.now))
+                self._until_done(self._tell)
             case Fault(kind="full"):
                 self.store.full = True
                 self.full_until = self.recorder.now + line.lasts_ms

@@ -453,5 +453,59 @@ PLANTED = (
         "        -message.priority,\n",
         "        message.priority,\n",
     ),
+    Mutation(
+        "what an item was is what it is",
+        "kernel/catalog.py",
+        "scene.before = _named(change.id, change.before)",
+        "scene.before = _named(change.id, change.after)",
+    ),
+    Mutation(
+        "who looked a moment too early hears of a change",
+        "stores/items.py",
+        "one.at > audience.since",
+        "one.at >= audience.since",
+    ),
+    Mutation(
+        "who looked at one of several products hears of none",
+        "kernel/shelves.py",
+        "for each in (properties, *(listed if isinstance(listed, list | tuple) else ())):",
+        "for each in (properties,):",
+    ),
+    Mutation(
+        "a merge forgets what was looked at",
+        "stores/items.py",
+        "for key in self._keys_of.pop(absorbed, ()):",
+        "for key in self._keys_of.pop(absorbed, set()) & set():",
+    ),
+    Mutation(
+        "a ranking keeps its order when a number changes",
+        "kernel/shelves.py",
+        "    if was == now:\n",
+        "    if was[1] == now[1]:\n",
+    ),
+    Mutation(
+        "a ranking takes what it must leave out",
+        "kernel/shelves.py",
+        "if found.holds is not True or worth is None:",
+        "if worth is None:",
+    ),
+    Mutation(
+        "a ranking gives one too many",
+        "kernel/shelves.py",
+        "[: linked.ranking.most]",
+        "[: linked.ranking.most + 1]",
+    ),
+    Mutation(
+        "an item that is taken away is still there",
+        "kernel/shelves.py",
+        "return self._kept.get(item, _NO_ITEM) if found is None else found",
+        "return found or self._kept.get(item, _NO_ITEM)",
+    ),
+    Mutation(
+        "the catalog stays as it was at the start",
+        "hosts/teller.py",
+        "            self.catalog = self.catalog.changed(map(change_of, lines))\n",
+        "            self.catalog = self.catalog.changed(map(change_of, lines[:0]))\n",
+    ),
 )
 """Every one of them must be caught; `caught.json` says by which world."""

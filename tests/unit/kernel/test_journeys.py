@@ -5,7 +5,7 @@ import pytest
 from segue.kernel import plan
 from segue.kernel.effects import Emit
 from segue.kernel.expression import Aggregate, Compare, InSegment, Literal, Path, Stream
-from segue.kernel.inputs import Adopted
+from segue.kernel.inputs import Adopted, Woke
 from segue.kernel.trace import RunChanged
 from segue.kernel.values import Instant, Millis
 from tests.unit.kernel.customers import (
@@ -77,6 +77,23 @@ def test_what_a_provider_has_taken_is_not_withdrawn_and_the_run_is_then_complete
     ana.does("Order Completed")
     assert ana.withdrawn == []
     assert ana.story == ["j entered", "j ended completed"]
+
+
+def test_a_claim_is_known_before_what_is_due_since_could_withdraw_the_send() -> None:
+    """Between a claim and its telling time may have ended the run; the message is gone out."""
+    again = send("t", "reminder", otherwise="exit")
+    made = journey("j", send("s", "reminder", then="w"), wait("w", 10 * MINUTE, "t"), again)
+    cap = plan.Cap(name="once", most=1, per="month", then="deny")
+    ana = Customer(program(made, messages=(REMINDER,), policies=(cap,)))
+    ana.does("Started")
+    ana.now = Instant(ana.now + 10 * MINUTE)
+    assert ana.profile.wake_at == ana.now
+    ana.reports("ana/j//1:s:1", "claimed")
+    assert ana.profile.wake_at == ana.now, "what is due is answered by the input that follows"
+    ana.say(Woke())
+    assert ana.story[-1] == "j ended denied"
+    assert ana.withdrawn == []
+    assert [line.state for line in ana.profile.ledger] == ["claimed"]
 
 
 def test_a_deferred_send_is_back_in_the_queue_and_can_be_withdrawn() -> None:

@@ -177,7 +177,8 @@ export function createSegue(given: Partial<Options>, load: Load): Segue {
         void unsubscribe();
         remembered.renew();
       }
-      remembered.say(named ? { userId: named } : {});
+      if (named) remembered.now.userId = named;
+      remembered.save();
       return { traits: said };
     });
     permitted(decide);
@@ -187,7 +188,7 @@ export function createSegue(given: Partial<Options>, load: Load): Segue {
     options,
     who,
     say(traits: Fields) {
-      remembered.say({ push: !traits.$unset });
+      remembered.now.push = !traits.$unset;
       identify(null, traits);
     },
   };
@@ -236,7 +237,8 @@ export function createSegue(given: Partial<Options>, load: Load): Segue {
     const may = covers(preferences);
     if (may && !allowed) opens();
     if (allowed) {
-      remembered.say({ consent: preferences });
+      remembered.now.consent = preferences;
+      remembered.save();
       // A yes or no to this page alone is no topic; categories are, on every channel.
       if (!plain) track("Segment Consent Preference Updated");
     }
@@ -272,8 +274,6 @@ export function createSegue(given: Partial<Options>, load: Load): Segue {
       closes();
       return;
     }
-    // That tab had not heard yet what was said in this one: it is told again.
-    if (said.saidAt < remembered.now.saidAt) return remembered.save();
     Object.assign(remembered.now, said);
     if (!allowed && covers(said.consent)) opens();
     else if (JSON.stringify(who()) !== heard) decide();
@@ -328,12 +328,14 @@ export function createSegue(given: Partial<Options>, load: Load): Segue {
       send("alias", () => {
         const { userId: user, anonymousId } = remembered.now;
         const before = String(previousId ?? "") || user || anonymousId;
-        remembered.say({ userId: String(userId) });
+        remembered.now.userId = String(userId);
+        remembered.save();
         return { userId: String(userId), previousId: before };
       }),
     group: (groupId, traits = {}) =>
       send("group", () => {
-        remembered.say({ groupId: String(groupId) });
+        remembered.now.groupId = String(groupId);
+        remembered.save();
         return { groupId: String(groupId), traits };
       }),
     consent,
