@@ -259,7 +259,7 @@ class QuickStore:
             self._rows_of.setdefault(heir, []).append(row)
 
     def due(self, now: Instant, limit: int) -> list[ProfileId]:
-        if self.next_due() <= now and all(one[0] > now for one in self._wakes[1:3]):
+        if self.next_due() <= now < NEVER and all(one[0] > now for one in self._wakes[1:3]):
             return [self._wakes[0][1]]  # the heap's next are later, so all others are
         found: list[tuple[Instant, ProfileId]] = []
         while self._wakes and self._wakes[0][0] <= now and len(found) < limit:
