@@ -177,8 +177,7 @@ export function createSegue(given: Partial<Options>, load: Load): Segue {
         void unsubscribe();
         remembered.renew();
       }
-      if (named) remembered.now.userId = named;
-      remembered.save();
+      remembered.say(named ? { userId: named } : {});
       return { traits: said };
     });
     permitted(decide);
@@ -188,7 +187,7 @@ export function createSegue(given: Partial<Options>, load: Load): Segue {
     options,
     who,
     say(traits: Fields) {
-      remembered.now.push = !traits.$unset;
+      remembered.say({ push: !traits.$unset });
       identify(null, traits);
     },
   };
@@ -237,8 +236,7 @@ export function createSegue(given: Partial<Options>, load: Load): Segue {
     const may = covers(preferences);
     if (may && !allowed) opens();
     if (allowed) {
-      remembered.now.consent = preferences;
-      remembered.save();
+      remembered.say({ consent: preferences });
       // A yes or no to this page alone is no topic; categories are, on every channel.
       if (!plain) track("Segment Consent Preference Updated");
     }
@@ -274,6 +272,8 @@ export function createSegue(given: Partial<Options>, load: Load): Segue {
       closes();
       return;
     }
+    // That tab had not heard yet what was said in this one: it is told again.
+    if (said.saidAt < remembered.now.saidAt) return remembered.save();
     Object.assign(remembered.now, said);
     if (!allowed && covers(said.consent)) opens();
     else if (JSON.stringify(who()) !== heard) decide();
@@ -328,14 +328,12 @@ export function createSegue(given: Partial<Options>, load: Load): Segue {
       send("alias", () => {
         const { userId: user, anonymousId } = remembered.now;
         const before = String(previousId ?? "") || user || anonymousId;
-        remembered.now.userId = String(userId);
-        remembered.save();
+        remembered.say({ userId: String(userId) });
         return { userId: String(userId), previousId: before };
       }),
     group: (groupId, traits = {}) =>
       send("group", () => {
-        remembered.now.groupId = String(groupId);
-        remembered.save();
+        remembered.say({ groupId: String(groupId) });
         return { groupId: String(groupId), traits };
       }),
     consent,

@@ -2,6 +2,8 @@
 //
 // Rule 1: nothing is read or written until `open`: before consent there is no trace.
 // Rule 2: a browser that forbids storage is no error; the page is then remembered while it lasts.
+// Rule 3: of what two tabs keep, what was said last counts: a tab writes what it knows before it
+// hears of the other's.
 
 import type { Options } from "./options.js";
 
@@ -25,6 +27,8 @@ export interface Remembered {
   consent: Preferences | null;
   /** Whether notifications were asked for, here and by this customer. */
   push: boolean;
+  /** When something of this was said, but for `activeAt`. */
+  saidAt: number;
 }
 
 /** An id that nobody else draws. */
@@ -73,6 +77,8 @@ export interface Memory {
   /** What this browser's customer allowed on an earlier page; kept only if it was a yes. */
   allowed: () => Preferences | null;
   save: () => void;
+  /** Something new was said of this customer. */
+  say: (news: Partial<Remembered>) => void;
   /** Become somebody else: a new anonymous id, no user, a new session. */
   renew: () => void;
   /** Forget everything, here and in the browser. */
@@ -90,6 +96,7 @@ export function memory(options: Options): Memory {
     activeAt: Date.now(),
     consent: null,
     push: false,
+    saidAt: 0,
   });
   let opened = false;
 
@@ -127,13 +134,16 @@ export function memory(options: Options): Memory {
       keep(KEY, JSON.stringify(self.now));
       bake(self.now.anonymousId, YEAR_S);
     },
-    renew() {
-      self.now = { ...blank(), consent: self.now.consent };
+    say(news) {
+      Object.assign(self.now, news, { saidAt: Date.now() });
       self.save();
+    },
+    renew() {
+      self.say({ ...blank(), consent: self.now.consent });
     },
     wipe() {
       opened = false;
-      self.now = blank();
+      self.say(blank());
       keep(KEY, null);
       bake("", 0);
     },
