@@ -1,11 +1,13 @@
-"""Over HTTP, with the real command `segue run` in a process of its own.
+"""Over HTTP, with the real command `segue run` in a process of its own, which notes beside it how
+long each question was in the server, and how much CPU its process spent meanwhile, on whomever.
 
 Workloads: (a) cold start: from the start of the process to its answer to a first event, and its
 memory then; (b) the clickstream as Segment batches of 100 over four connections, as fast as they
 are answered; CPU is that of the server's process alone; (c) a question for two placements, ten a
 second, while events come in at 300, 1,000 and 2,000 a second, ten to a request, from a process of
 their own over four connections; each answer is durable. Who streams and who asks share two cores
-with the server and with others' work; the rate that was reached is told beside each figure.
+with the server and with others' work; the rate that was reached is told beside each figure. (d) questions
+one after the other and nothing else: what one costs the server.
 """
 
 import http.client
@@ -35,6 +37,9 @@ RATES = (300, 1_000, 2_000)
 PER_REQUEST = 10
 SECONDS = 12
 QUESTIONS_PER_SECOND = 10
+ALONE = 300
+NOTES = "SEGUE_BENCH_NOTES"
+"""Where the server writes what it has noted of its questions (`noted.py`)."""
 HEADERS = {"Content-Type": "application/json", "Authorization": "Basic YmVuY2g6"}
 
 
@@ -46,10 +51,22 @@ def serving(folder: Path) -> Iterator[tuple[int, int, float]]:
         port = probe.getsockname()[1]
     first = _bodies(1)[0]
     began = time.perf_counter()
-    command = [sys.executable, "-m", "segue", "run", str(machine.WORKSPACE), "--no-watch"]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.noted",
+        "run",
+        str(machine.WORKSPACE),
+        "--no-watch",
+    ]
     server = subprocess.Popen(
         [*command, "--no-simulate", "--port", str(port), "--store", str(folder / "http.sqlite")],
-        env={**os.environ, "SEGUE_WRITE_KEYS": "bench", "SEGUE_LOG_LEVEL": "warning"},
+        env={
+            **os.environ,
+            "SEGUE_WRITE_KEYS": "bench",
+            "SEGUE_LOG_LEVEL": "warning",
+            NOTES: str(folder / NOTES),
+        },
         stdout=subprocess.DEVNULL,
     )
     try:
@@ -176,7 +193,7 @@ def questions(port: int, rate: int, seconds: float) -> tuple[list[float], float]
 
 
 def asking(port: int, seconds: float) -> list[float]:
-    """Milliseconds of each question."""
+    """Milliseconds of each question, so many a second."""
     client = http.client.HTTPConnection("127.0.0.1", port)
     taken: list[float] = []
     began = time.perf_counter()
@@ -184,33 +201,56 @@ def asking(port: int, seconds: float) -> list[float]:
         wait = began + number / QUESTIONS_PER_SECOND - time.perf_counter()
         if wait > 0:
             time.sleep(wait)
-        body = msgspec.json.encode(
-            {"placements": ["product-hint", "offer-modal"], "userId": f"asks-{number % 50}"}
-        )
-        asked = time.perf_counter()
-        post(client, "/v1/decide", body)
-        taken.append((time.perf_counter() - asked) * 1000)
+        taken.append(ask(client, number))
     return taken
 
 
-def answered(rate: int, taken: list[float], reached: float) -> list[Figure]:
+def ask(client: http.client.HTTPConnection, number: int) -> float:
+    """Milliseconds of one question."""
+    body = msgspec.json.encode(
+        {"placements": ["product-hint", "offer-modal"], "userId": f"asks-{number % 50}"}
+    )
+    asked = time.perf_counter()
+    post(client, "/v1/decide", body)
+    return (time.perf_counter() - asked) * 1000
+
+
+def alone(port: int, pid: int, count: int) -> tuple[float, list[float]]:
+    """CPU microseconds of the server for a question, and milliseconds of each."""
+    client = http.client.HTTPConnection("127.0.0.1", port)
+    cpu = _server_cpu(pid)
+    taken = [ask(client, number) for number in range(count)]
+    return (_server_cpu(pid) - cpu) / count * 1e6, taken
+
+
+def answered(
+    rate: int, taken: list[float], reached: float, notes: list[tuple[float, float]]
+) -> list[Figure]:
     """What a question took at a rate; the budget speaks of the highest."""
     highest = rate == max(RATES)
-    return [
-        Figure(
-            what=f"a decision at {rate:,} events/s, median",
-            value=statistics.median(taken),
-            unit="ms",
-            budget=3 if highest else None,
-            note=f"{reached:,.0f} reached",
-        ),
-        Figure(
-            what=f"a decision at {rate:,} events/s, p99",
-            value=machine.percentile(taken, 0.99),
-            unit="ms",
-            budget=10 if highest else None,
-        ),
-    ]
+    told = f"a decision at {rate:,} events/s"
+    parts = (
+        (told, taken, (3, 10), f"{reached:,.0f} reached"),
+        ("  of it in the server", [wall for wall, _ in notes], (None, None), ""),
+        ("  the server's CPU meanwhile", [cpu for _, cpu in notes], (None, None), ""),
+    )
+    figures: list[Figure] = []
+    for what, values, (middle, most), note in parts:
+        of = (
+            ("median", statistics.median(values), middle),
+            ("p99", machine.percentile(values, 0.99), most),
+        )
+        figures += [
+            Figure(
+                what=f"{what}, {share}",
+                value=value,
+                unit="ms",
+                budget=budget if highest else None,
+                note=note,
+            )
+            for share, value, budget in of
+        ]
+    return figures
 
 
 def main() -> None:
@@ -219,7 +259,9 @@ def main() -> None:
     memories: list[float] = []
     costs: list[float] = []
     rates: list[float] = []
-    asked: list[Figure] = []
+    lone: list[float] = []
+    asked: list[tuple[int, list[float], float]] = []
+    notes: list[tuple[float, float]] = []
     told = machine.events(machine.sized(EVENTS))[0]
     for last in (False, False, True):
         folder = Path(tempfile.mkdtemp(prefix="bench-", dir=machine.HERE))
@@ -231,12 +273,21 @@ def main() -> None:
                 cost, rate = batches(port, pid, machine.sized(EVENTS))
                 costs.append(cost)
                 rates.append(rate)
+                lone.append(alone(port, pid, machine.sized(ALONE))[0])
                 for rate in RATES if last else ():
                     seconds = max(4.0, SECONDS * machine.scale())
-                    asked += answered(rate, *questions(port, rate, seconds))
+                    asked.append((rate, *questions(port, rate, seconds)))
+            notes = msgspec.json.decode(
+                (folder / NOTES).read_bytes(), type=list[tuple[float, float]]
+            )
         finally:
             shutil.rmtree(folder)
     middle = statistics.median
+    del notes[: machine.sized(ALONE)]
+    of_questions: list[Figure] = []
+    for rate, taken, reached in asked:
+        of_questions += answered(rate, taken, reached, notes[: len(taken)])
+        del notes[: len(taken)]
     machine.keep(
         "http",
         f"{told}, in batches of {BATCH}; questions while events come in",
@@ -268,7 +319,13 @@ def main() -> None:
                 unit="events/s",
                 runs=rates,
             ),
-            *asked,
+            Figure(
+                what="a decision, nothing else: the server's CPU",
+                value=middle(lone),
+                unit="us CPU",
+                runs=lone,
+            ),
+            *of_questions,
         ],
     )
 

@@ -80,7 +80,12 @@ PLACEHOLDERS: Final = frozenset(
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_LONG_NUMBER = re.compile(rb"[0-9]{%d}" % (limits.DIGITS_MAX + 1))
+_KINDS_OF_BYTES = bytes(
+    ord("0") if byte in b"0123456789" else ord(":") if byte in b":,[- \t\r\n" else ord(".")
+    for byte in range(256)
+)
+"""Digits, what a number in JSON may follow, and the rest."""
+_LONG_NUMBER = b":" + b"0" * (limits.DIGITS_MAX + 1)
 _KINDS: Final = frozenset({"track", "page", "screen", "identify", "group", "alias"})
 
 
@@ -506,7 +511,8 @@ def first_flaw(raw: bytes | msgspec.Raw) -> tuple[str, str] | None:
     """(code, place) of what would do harm further on; the common message costs one look."""
     body = bytes(raw)
     nested = body.count(b"{") + body.count(b"[") > limits.NESTING_MAX
-    if nested or b"\\u0000" in body or _LONG_NUMBER.search(body):
+    long = _LONG_NUMBER in body.translate(_KINDS_OF_BYTES) or body[:1].isdigit()
+    if nested or long or b"\\u0000" in body:
         try:
             return _searched(_whole(body))
         except (msgspec.DecodeError, UnicodeDecodeError, ValueError):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from segue.connectors import limits, segment
 from segue.connectors.segment import Parcel, Reader, Refused, Taken, Unreadable, instant, unpack
@@ -398,3 +399,32 @@ def test_the_specs_own_examples_are_read_or_refused_for_a_reason() -> None:
             assert len(good) + len(bad) == 1
             read_well += len(good)
     assert read_well > 20
+
+
+numbers = st.one_of(
+    st.integers(-(10**22), 10**22), st.floats(allow_nan=False, allow_infinity=False)
+)
+texts = st.from_regex(r"[a: ,\[-]{0,2}[0-9]{0,22}[a\]}]?", fullmatch=True)
+values = st.recursive(
+    st.one_of(numbers, texts, st.booleans(), st.none()),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(texts, inner, max_size=3)),
+    max_leaves=8,
+)
+
+
+def too_long(value: Any) -> bool:
+    if isinstance(value, dict | list):
+        return any(map(too_long, value.values() if isinstance(value, dict) else value))
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return whole and abs(value) >= 10**limits.DIGITS_MAX
+
+
+@settings(max_examples=300, deadline=None)
+@given(values, st.sampled_from([None, 1]), st.booleans())
+def test_a_number_that_is_too_long_is_found_wherever_it_stands(
+    value: Any, indent: int | None, close: bool
+) -> None:
+    separators = (",", ":") if close else None
+    body = json.dumps(value, indent=indent, separators=separators).encode()
+    flaw = segment.first_flaw(body)
+    assert (flaw is not None and flaw[0] == "number_range") == too_long(value)
