@@ -6,8 +6,8 @@ memory then; (b) the clickstream as Segment batches of 100 over four connections
 are answered; CPU is that of the server's process alone; (c) a question for two placements, ten a
 second, while events come in at 300, 1,000 and 2,000 a second, ten to a request, from a process of
 their own over four connections; each answer is durable. Who streams and who asks share two cores
-with the server and with others' work; the rate that was reached is told beside each figure. (d) questions
-one after the other and nothing else: what one costs the server.
+with the server and with others' work; the rate that was reached is told beside each figure. (d)
+questions one after the other and nothing else: what one costs the server.
 """
 
 import http.client

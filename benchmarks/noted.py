@@ -1,4 +1,6 @@
-"""`segue`, noting of each question how long it was in the server: `python -m benchmarks.noted run …`.
+"""`segue`, noting of each question how long it was in the server.
+
+    python -m benchmarks.noted run shop
 
 Notes are pairs of milliseconds, by the clock and of the CPU that the process spent meanwhile, on
 whomever; they are written when it ends, to the file that `SEGUE_BENCH_NOTES` names. It imports
