@@ -26,6 +26,7 @@ from segue.channels.receipts import READERS
 from segue.channels.secret import Secret, resolve
 from segue.channels.template import LookUp, Templates
 from segue.channels.webpush import WebPush, WebPushSettings
+from segue.channels.whatsapp import WhatsApp
 from segue.connectors import segment
 from segue.define.contents import Remark
 from segue.errors import BadSetting, ChannelMisconfigured, NotHere, StoreInUse, WorkspaceWrong
@@ -282,6 +283,8 @@ def receipts_of(settings: Settings, environment: Mapping[str, str]) -> dict[str,
     for table in tables.values():
         if table.get("provider") == "twilio" and "api_key_sid" not in table:
             given.setdefault("twilio", table.get("auth_token", ""))
+        if table.get("provider") == WhatsApp.name and "app_secret" in table:
+            given.setdefault(WhatsApp.name, table["app_secret"])
     found: dict[str, Secret] = {}
     for provider, proof in given.items():
         if provider not in READERS or not isinstance(proof, str):
@@ -289,6 +292,14 @@ def receipts_of(settings: Settings, environment: Mapping[str, str]) -> dict[str,
             raise ChannelMisconfigured(f"[receipts] {provider}: a text for one of {known}")
         found[provider] = resolve(proof, environment)
     return found
+
+
+def verify_tokens_of(settings: Settings, environment: Mapping[str, str]) -> dict[str, Secret]:
+    """The words with which providers ask for our address. Raises `ChannelMisconfigured`."""
+    table = channels_of(settings).get("whatsapp", {})
+    if table.get("provider") != WhatsApp.name or "verify_token" not in table:
+        return {}
+    return {WhatsApp.name: resolve(str(table["verify_token"]), environment)}
 
 
 def push_key_of(settings: Settings, environment: Mapping[str, str]) -> str:
@@ -409,6 +420,7 @@ class Installation:
             public_url=known.public_url,
             hook_secrets={source: Secret(secret) for source, secret in hooks.items() if secret},
             receipt_secrets=receipts_of(known, self._environment),
+            verify_tokens=verify_tokens_of(known, self._environment),
             links=self.links,
             tokens=Path(known.store).with_name(f"{Path(known.store).name}.tokens"),
             text_replies=known.text_replies,

@@ -128,6 +128,16 @@ ADAPTERS: Mapping[str, Adapter] = {
         name_of_success="SM1",
         refusal=(400, b'{"code": 21610, "message": "unsubscribed recipient", "status": 400}'),
     ),
+    "meta_whatsapp": Adapter(
+        channel="whatsapp",
+        settings={"phone_number_id": "106540352242922", "access_token": HUSH},
+        success=(200, {}, b'{"messages": [{"id": "wamid.HBgM", "message_status": "accepted"}]}'),
+        name_of_success="wamid.HBgM",
+        refusal=(
+            400,
+            b'{"error": {"message": "(#131026) Message undeliverable", "code": 131026}}',
+        ),
+    ),
     "http_sms": Adapter(
         channel="sms",
         settings={"token": HUSH, "reply_id": "data.id"},
@@ -194,6 +204,7 @@ ADAPTERS: Mapping[str, Adapter] = {
 ADDRESSES = {
     "email": "ana@shop.example",
     "sms": "+49 151 2345678",
+    "whatsapp": "+49 151 2345678",
     "webhook": "crm",
     "task": "sales",
     "ads": "buyers",
@@ -202,11 +213,18 @@ ADDRESSES = {
 CONTENTS = {
     "email": {"subject": "Hi", "html": "<p>Hi</p>", "text": "Hi"},
     "sms": {"body": "Hi"},
+    "whatsapp": {"template": "hello", "parameters": '{"1": "Ana"}'},
     "webhook": {"body": '{"a": 1}'},
     "task": {"title": "Hi"},
     "push": {"title": "Hi", "body": "Your cart is waiting"},
     "ads": {"change": "add", "data": '{"email": "ana@shop.example"}'},
 }
+
+BESIDE: Mapping[tuple[str, str], dict[str, str]] = {
+    ("whatsapp", "body"): {},
+    ("whatsapp", "template"): {},
+}
+"""Fields that stand in place of others, and what stands beside them."""
 
 
 class Provider:
@@ -461,7 +479,8 @@ def test_it_carries_every_field_of_its_channel(name: str) -> None:
         value = (
             "<mjml><mj-body><mj-raw>Zebra</mj-raw></mj-body></mjml>" if field == "mjml" else value
         )
-        fields = finished(CONTENTS[channel] | {field: value})
+        value = '{"1": "Zebra"}' if field == "parameters" else value
+        fields = finished(BESIDE.get((channel, field), CONTENTS[channel]) | {field: value})
         request = adapter.compose(letter(name, fields=fields, address=address))
         assert request != adapter.compose(letter(name)), f"{field} left no mark on the request"
 

@@ -37,6 +37,12 @@ ses = "{TOPIC}"
 postmark = "hooks:very-secret"
 mailgun = "env:MAILGUN_KEY"
 twilio = "token"
+[whatsapp]
+provider = "meta_whatsapp"
+phone_number_id = "1"
+access_token = "env:MAILGUN_KEY"
+app_secret = "app-secret"
+verify_token = "our word"
 """
 
 
@@ -279,6 +285,40 @@ def test_words_by_text_change_consent_and_are_answered(told: Segue) -> None:
     heard = [one.event for one in told.log() if one.event.name == "Text Received"]
     assert [one.properties["meaning"] for one in heard] == ["stop", "help", "start", "text"]
     assert {one.user_id for one in heard} == {"ana"}
+
+
+def meta(segue: Segue, **value: Any) -> Any:
+    body = json.dumps({"entry": [{"changes": [{"field": "messages", "value": value}]}]}).encode()
+    proof = hmac.digest(b"app-secret", body, "sha256").hex()
+    headers = {"X-Hub-Signature-256": f"sha256={proof}"}
+    return segue.client.post("/v1/receipts/meta_whatsapp", content=body, headers=headers)
+
+
+def test_meta_asks_for_the_address_by_a_word_and_nobody_else_is_answered(told: Segue) -> None:
+    asked = {"hub.mode": "subscribe", "hub.challenge": "1158201444"}
+    path = "/v1/receipts/meta_whatsapp"
+    right = told.client.get(path, params={**asked, "hub.verify_token": "our word"})
+    assert (right.status_code, right.text) == (200, "1158201444")
+    assert right.headers["content-type"].startswith("text/plain")
+    for wrong in ({**asked, "hub.verify_token": "guessed"}, asked, {}):
+        assert told.client.get(path, params=wrong).status_code == 401
+    assert told.client.get("/v1/receipts/postmark", params=asked).status_code == 404
+
+
+def test_receipts_and_texts_by_whatsapp_come_in_one_callback(told: Segue) -> None:
+    texted(told)
+    row = greeted(told)
+    ours = json.dumps({"send": row.id, "profile": row.profile})
+    status = {"id": "wamid.1", "status": "delivered", "biz_opaque_callback_data": ours}
+    stop = {"from": "491512345", "id": "wamid.2", "type": "text", "text": {"body": "STOP"}}
+    said = meta(told, statuses=[status], messages=[stop]).json()
+    assert said == {"success": True, "taken": 1, "ignored": 0}
+    assert line(told).state == "delivered"
+    forged = told.client.post("/v1/receipts/meta_whatsapp", content=b"{}")
+    assert forged.status_code == 401
+    before = len(told.log())
+    meta(told, messages=[stop])
+    assert len(told.log()) == before
 
 
 def test_a_text_from_nobody_we_know_changes_nothing(told: Segue) -> None:

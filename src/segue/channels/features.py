@@ -82,6 +82,13 @@ PROVIDERS: Mapping[str, Features] = {
         receipts=("delivered", "failed"),
         signed_receipts="HMAC-SHA1",
     ),
+    "meta_whatsapp": Features(
+        title="WhatsApp Cloud API",
+        channels=("whatsapp",),
+        receipts=("delivered", "opened", "failed", "unsubscribed"),
+        signed_receipts="HMAC-SHA256",
+        remarks="Meta's own; incoming texts come with the receipts",
+    ),
     "http_sms": Features(
         title="Any SMS provider over HTTP",
         channels=("sms",),

@@ -130,3 +130,6 @@ PARTS_PUT_MAX = 1_000
 
 GMAIL_BYTES_MAX = 102 * 1024
 """HTML of an email that Gmail shows whole; of a longer one a preview says so."""
+
+OPAQUE_CHARACTERS_MAX = 512
+"""What WhatsApp gives back with a receipt; longer identities are found by the message's name."""

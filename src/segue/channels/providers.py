@@ -33,6 +33,7 @@ from segue.channels.together import AudienceLine, HubSpotLine
 from segue.channels.twilio import Twilio, TwilioSettings
 from segue.channels.webhook import Webhook, WebhookSettings
 from segue.channels.webpush import WebPush, WebPushSettings
+from segue.channels.whatsapp import CloudSettings, WhatsApp
 from segue.channels.wire import Guard, HttpLine, Wire
 from segue.errors import ChannelMisconfigured
 from segue.hosts.ports import Delivery, Outcome
@@ -46,6 +47,7 @@ _OVER_HTTP: Mapping[str, tuple[type[msgspec.Struct], Callable[[Any], Adapter]]] 
     "postmark": (PostmarkSettings, Postmark),
     "mailgun": (MailgunSettings, Mailgun),
     "twilio": (TwilioSettings, Twilio),
+    "meta_whatsapp": (CloudSettings, WhatsApp),
     "http_sms": (HttpSmsSettings, HttpSms),
     "fcm": (FcmSettings, Fcm),
     "webpush": (WebPushSettings, WebPush),

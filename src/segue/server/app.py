@@ -58,7 +58,7 @@ def _routes() -> list[Route]:
         Route("/v1/o/{token}", preferences.opened, methods=["GET"]),
         Route("/v1/hooks/{source}", hooks.receive, methods=["POST"]),
         Route("/v1/receipts/twilio/text", receipts.text, methods=["POST"]),
-        Route("/v1/receipts/{provider}", receipts.receive, methods=["POST", "HEAD"]),
+        Route("/v1/receipts/{provider}", receipts.receive, methods=["GET", "POST", "HEAD"]),
         Route("/v1/imports/{name}", admin.guarded(importing.imports), methods=["GET", "POST"]),
         Route("/v1/catalog", admin.guarded(catalog.catalogs), methods=["GET"]),
         Route("/v1/catalog/{catalog}/items", admin.guarded(catalog.items), methods=["GET", "PUT"]),

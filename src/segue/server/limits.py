@@ -101,3 +101,6 @@ CURSOR_CHARS_MAX = 64
 
 SDK_FILES_MAX = 16
 """Files of the browser SDK kept packed; beyond, the one asked for longest ago is read again."""
+
+CHALLENGE_CHARACTERS_MAX = 200
+"""What is said back to a provider that asks whether the callback's address is ours."""

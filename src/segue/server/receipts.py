@@ -17,14 +17,14 @@ from starlette.responses import Response
 
 from segue.channels import receipts
 from segue.channels.limits import CALLBACK_BYTES_MAX
-from segue.channels.receipts import Callback, Receipt, signatures, twilio
+from segue.channels.receipts import Callback, Incoming, Receipt, signatures, twilio
 from segue.channels.secret import Secret
 from segue.errors import ForgedCallback, NoSuchThing, Unproven, UnreadableCallback
 from segue.hosts.arrivals import Arrival
 from segue.kernel.inputs import Consented, Event, Reported
 from segue.kernel.profile import Profile
 from segue.kernel.values import ProfileId
-from segue.server import bodies, limits
+from segue.server import auth, bodies, limits
 from segue.server.hooks import called
 from segue.server.site import Site, site_of
 from segue.stores.ports import Store
@@ -48,6 +48,8 @@ async def receive(request: Request) -> Response:
     if request.method == "HEAD":
         return Response()  # Mandrill looks whether anybody is here before it believes us.
     provider: str = request.path_params["provider"]
+    if request.method == "GET":
+        return _challenged(site, provider, request.query_params)
     callback = await _callback(request, provider)
     try:
         found = await _proven(site, provider, callback)
@@ -69,7 +71,23 @@ async def receive(request: Request) -> Response:
         raise
     if token:
         await site.away(lambda: site.tokens.learn(token, site.clock.now()))
+    reader = receipts.READERS[provider]
+    for said in reader.incoming(callback) if reader.incoming is not None else ():
+        await _heard(site, provider, said)
     return _told(taken, len(found) - taken)
+
+
+def _challenged(site: Site, provider: str, asked: Mapping[str, str]) -> Response:
+    """Meta asks first whether the address is ours: by a word that both know (rule 1)."""
+    word = site.settings.verify_tokens.get(provider)
+    if not word:
+        raise NoSuchThing("nobody may ask here whether the address is ours")
+    given = asked.get("hub.verify_token", "")
+    if asked.get("hub.mode") != "subscribe" or not auth.same(given, word.reveal()):
+        site.metrics.add("segue_callbacks_total", provider, "forged")
+        raise Unproven("the question does not prove where it comes from")
+    challenge = asked.get("hub.challenge", "")[: limits.CHALLENGE_CHARACTERS_MAX]
+    return Response(challenge, media_type="text/plain")
 
 
 def _told(taken: int, ignored: int) -> Response:
@@ -158,9 +176,7 @@ async def text(request: Request) -> Response:
     except ForgedCallback as error:
         site.metrics.add("segue_callbacks_total", "twilio", "forged")
         raise Unproven("the callback does not prove where it comes from") from error
-    arrivals = await site.away(lambda: _said(site, said))
-    site.metrics.received("twilio", await site.bridge.ask(arrivals))
-    site.metrics.add("segue_callbacks_total", "twilio", "taken" if arrivals else "unmatched")
+    await _heard(site, "twilio", said)
     reply = ""
     if site.settings.text_replies and not said.answered and said.meaning in REPLIES:
         name = site.host.program.plan.workspace.name
@@ -168,7 +184,14 @@ async def text(request: Request) -> Response:
     return Response(twilio.answer(reply), media_type="application/xml")
 
 
-def _said(site: Site, said: twilio.Incoming) -> list[Arrival]:
+async def _heard(site: Site, provider: str, said: Incoming) -> None:
+    """Take what a customer wrote."""
+    arrivals = await site.away(lambda: _said(site, provider, said))
+    site.metrics.received(provider, await site.bridge.ask(arrivals))
+    site.metrics.add("segue_callbacks_total", provider, "taken" if arrivals else "unmatched")
+
+
+def _said(site: Site, provider: str, said: Incoming) -> list[Arrival]:
     """What it means for everyone who is known by that number."""
     known = site.store.load(site.store.reached(said.channel, said.number))
     arrivals: list[Arrival] = []
@@ -178,19 +201,19 @@ def _said(site: Site, said: twilio.Incoming) -> list[Arrival]:
             answer = Consented(
                 channel=said.channel, topic="*", state=consent, at=site.clock.now(), source="text"
             )
-            arrivals.append(Arrival(input=answer, profile=whose, source="twilio"))
+            arrivals.append(Arrival(input=answer, profile=whose, source=provider))
         user, anonymous = _ids(loaded.profile)
         event = Event(
-            id=f"twilio-{said.id}" + (f"-{number}" if number else ""),
+            id=f"{provider}-{said.id}" + (f"-{number}" if number else ""),
             name="Text Received",
             at=site.clock.now(),
             properties={"channel": said.channel, "text": said.text, "meaning": said.meaning},
             user_id=user,
             anonymous_id=anonymous,
-            source="twilio",
+            source=provider,
             live=False,
         )
-        arrivals.append(Arrival(input=event, profile=whose, source="twilio"))
+        arrivals.append(Arrival(input=event, profile=whose, source=provider))
     return arrivals
 
 

@@ -48,6 +48,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """By source (`hooks.SOURCES`); a source without a secret is not listened to."""
     receipt_secrets: Mapping[str, Secret] = {}
     """What proves each provider's callbacks; for Amazon the ARNs of its topics."""
+    verify_tokens: Mapping[str, Secret] = {}
+    """By provider: the word with which it asks whether the callback's address is ours."""
     links: Links | None = None
     """Reads the links of messages; without it none is answered."""
     tokens: Path | None = None

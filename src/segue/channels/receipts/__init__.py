@@ -23,12 +23,14 @@ from segue.channels.receipts import (
     signatures,
     sparkpost,
     twilio,
+    whatsapp,
 )
+from segue.channels.receipts.incoming import Incoming
 from segue.channels.receipts.receipt import Callback, Receipt, reported
 from segue.channels.secret import Secret
 from segue.errors import ForgedCallback
 
-__all__ = ["READERS", "Callback", "Reader", "Receipt", "receive", "reported"]
+__all__ = ["READERS", "Callback", "Incoming", "Reader", "Receipt", "receive", "reported"]
 
 
 class Reader(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +39,8 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
     read: Callable[[Callback], list[Receipt]]
     verify: Callable[[Callback, Secret], None]
     proof: str
+    incoming: Callable[[Callback], list[Incoming]] | None = None
+    """Reads what customers wrote, where that comes in the same callbacks."""
 
 
 _IN_THE_ADDRESS = "`user:password`, put into the callback's address"
@@ -75,6 +79,12 @@ READERS: Mapping[str, Reader] = {
         read=resend.read, verify=signatures.standard, proof="the signing secret, `whsec_…`"
     ),
     "twilio": Reader(read=twilio.read, verify=signatures.twilio, proof="the account's auth token"),
+    "meta_whatsapp": Reader(
+        read=whatsapp.read,
+        verify=signatures.meta,
+        proof="the app secret",
+        incoming=whatsapp.incoming,
+    ),
 }
 """By provider; `proof` says what its secret is."""
 

@@ -83,6 +83,12 @@ def mailersend(callback: Callback, secret: Secret) -> None:
     _same(callback.headers.get("signature", ""), want)
 
 
+def meta(callback: Callback, secret: Secret) -> None:
+    """`sha256=` and hex HMAC-SHA256 over the body, in the header `X-Hub-Signature-256`."""
+    want = hmac.digest(secret.reveal().encode(), callback.body, "sha256").hex()
+    _same(callback.headers.get("x-hub-signature-256", ""), f"sha256={want}")
+
+
 def standard(callback: Callback, secret: Secret, prefix: str = "svix") -> None:
     """Standard Webhooks, as Resend signs: any of the signatures given may match."""
     name = callback.headers.get(f"{prefix}-id", "")

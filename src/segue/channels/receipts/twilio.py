@@ -4,14 +4,12 @@ STOP and its kin are answered by Twilio itself, which then refuses to send (erro
 incoming text tells us, so that the profile's consent says the same.
 """
 
-from typing import Literal as OneOf
 from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape
 
-import msgspec
-
 from segue.channels import limits
 from segue.channels.receipts import signatures
+from segue.channels.receipts.incoming import Incoming, meaning
 from segue.channels.receipts.receipt import Callback, Kind, Reason, Receipt
 from segue.channels.secret import Secret
 from segue.errors import UnreadableCallback
@@ -38,10 +36,6 @@ ERRORS: dict[str, tuple[Kind, Reason]] = {
     "30007": ("rejected", "blocked"),
 }
 
-STOPS = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "OPTOUT", "REVOKE"})
-STARTS = frozenset({"START", "YES", "UNSTOP"})
-HELPS = frozenset({"HELP", "INFO"})
-
 
 def read(callback: Callback) -> list[Receipt]:
     """The receipt of a status callback; `send` and `profile` stand in its address."""
@@ -65,20 +59,6 @@ def read(callback: Callback) -> list[Receipt]:
     ]
 
 
-class Incoming(msgspec.Struct, frozen=True, kw_only=True):
-    """A text that a customer wrote, and what it means for consent.
-
-    `answered` says that Twilio has answered it already.
-    """
-
-    id: str
-    channel: OneOf["sms", "whatsapp"]
-    number: str
-    meaning: OneOf["stop", "start", "help", "text"]
-    text: str
-    answered: bool = False
-
-
 def incoming(callback: Callback, secret: Secret) -> Incoming:
     """What a customer wrote. Raises `ForgedCallback` and `UnreadableCallback`."""
     signatures.twilio(callback, secret)
@@ -89,18 +69,10 @@ def incoming(callback: Callback, secret: Secret) -> Incoming:
         id=form.get("MessageSid", "") or form.get("SmsSid", ""),
         channel="whatsapp" if sender.startswith("whatsapp:") else "sms",
         number=sender.removeprefix("whatsapp:"),
-        meaning=_meaning(opted or body.upper().rstrip(".! ")),
+        meaning=meaning(opted or body),
         text=body[: limits.TEXT_CHARACTERS_MAX],
         answered=bool(opted),
     )
-
-
-def _meaning(word: str) -> OneOf["stop", "start", "help", "text"]:
-    if word in STOPS:
-        return "stop"
-    if word in STARTS:
-        return "start"
-    return "help" if word in HELPS else "text"
 
 
 def answer(text: str) -> bytes:
