@@ -1,4 +1,4 @@
-"""Meta's webhooks of a WhatsApp Business account: what became of messages, and what customers wrote.
+"""Meta's webhooks of a WhatsApp Business account: what became of messages, and customers' words.
 
 Both come in one callback. Meta answers no STOP by itself: the customer's word, or their choice in
 WhatsApp to get no marketing, ends consent here.
