@@ -28,7 +28,7 @@ help: ## List the tasks
 setup: $(VENV)/.installed .stamps/node .stamps/sdk .stamps/browser ## Set up all that the other tasks need
 
 run: $(VENV)/.installed ## Start Segue with the demo shop and simulated shoppers
-	@exec $(BIN)/segue run $(WORKSPACE) $(if $(SHOP),--shop $(SHOP)) $(ARGS)
+	@exec env -u PYTHONDONTWRITEBYTECODE $(BIN)/segue run $(WORKSPACE) $(if $(SHOP),--shop $(SHOP)) $(ARGS)
 
 test: setup ## Run all tests, the simulator's swarm and the slow ones excepted
 	$(BIN)/pytest -n 2 --dist=worksteal -m "not slow" $(ARGS)

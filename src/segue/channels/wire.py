@@ -16,8 +16,8 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-import httpx
 import msgspec
 
 from segue.channels import limits
@@ -39,6 +39,9 @@ from segue.errors import BadAddress, Unsupported
 from segue.hosts.ports import Outcome
 from segue.kernel.values import Instant
 
+if TYPE_CHECKING:
+    import httpx  # a sixteenth of what starting takes, so it is left until it is used
+
 Resolve = Callable[[str, int], Sequence[str]]
 
 
@@ -55,11 +58,13 @@ class Wire:
         answer_seconds: float = limits.ANSWER_SECONDS_MAX,
         connect_seconds: float = limits.CONNECT_SECONDS_MAX,
     ) -> None:
-        self._timeout = httpx.Timeout(answer_seconds, connect=connect_seconds)
+        self._seconds = answer_seconds, connect_seconds
         self._client: httpx.AsyncClient | None = None
 
     async def exchange(self, request: Request, guard: "Guard | None" = None) -> Reply:
         """Send one request and read its reply. Raises what `httpx` raises, and `Forbidden`."""
+        import httpx
+
         url, headers, extensions = httpx.URL(request.url), dict(request.headers), {}
         if guard is not None:
             host = url.host
@@ -89,12 +94,15 @@ class Wire:
             await self._client.aclose()
             self._client = None
 
-    def _open(self) -> httpx.AsyncClient:
+    def _open(self) -> "httpx.AsyncClient":
         if self._client is None:
+            import httpx
+
+            answer, connect = self._seconds
             # It logs every address, and some addresses are secrets (Slack's, for one).
             logging.getLogger("httpx").setLevel(logging.WARNING)
             self._client = httpx.AsyncClient(
-                timeout=self._timeout,
+                timeout=httpx.Timeout(answer, connect=connect),
                 follow_redirects=False,
                 verify=_trusted(),
                 trust_env=False,
@@ -138,6 +146,8 @@ class HttpLine:
 
     async def exchange(self, request: Request, at: Instant) -> Reply | Outcome:
         """Send one request: the provider's reply, or what it means that there is none."""
+        import httpx
+
         now = asyncio.get_running_loop().time
         seconds = self._breaker.wait(now())
         if seconds:
@@ -238,6 +248,8 @@ class Guard:
 
     async def pick(self, host: str, port: int) -> str:
         """An address of the host that may be called. Raises `Forbidden` or a connect error."""
+        import httpx
+
         try:
             found = await asyncio.get_running_loop().getaddrinfo(
                 host, port, type=socket.SOCK_STREAM
@@ -281,4 +293,6 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 @functools.cache
 def _trusted() -> ssl.SSLContext:
     """Reading the authorities takes a tenth of a second; once is enough."""
+    import httpx
+
     return httpx.create_ssl_context(trust_env=False)

@@ -3,15 +3,17 @@
 import os
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
-import httpx
 import msgspec
 
 from segue.errors import ComeLater, NotHere, Refused
 from segue.kernel.values import Record, Value
 from segue.settings import Settings, local_url, read, write_keys
+
+if TYPE_CHECKING:
+    import httpx  # a sixteenth of what starting takes, so it is left until it is used
 
 T = TypeVar("T")
 
@@ -44,7 +46,7 @@ class Running:
 
     def send(self, path: str, body: object, answer: type[T], write_key: str) -> T:
         """Send what any client may send."""
-        return self._ask("POST", path, answer, body, httpx.BasicAuth(write_key, ""))
+        return self._ask("POST", path, answer, body, (write_key, ""))
 
     def change(self, path: str, body: object, answer: type[T]) -> T:
         """Ask for what only an administrator may."""
@@ -60,13 +62,15 @@ class Running:
         path: str,
         answer: type[T],
         body: object = None,
-        auth: httpx.BasicAuth | None = None,
+        auth: tuple[str, str] | None = None,
     ) -> T:
         """The decoded answer.
 
         Raises `NotHere` where nobody answers, `Refused` for a refusal, `ComeLater` if that is
         only for the moment.
         """
+        import httpx
+
         headers = {"Content-Type": "application/json"}
         if auth is None and self._token:
             headers["Authorization"] = f"Bearer {self._token}"
@@ -96,7 +100,7 @@ class Running:
             raise _refused(told, Problem()) from None
 
 
-def _refused(told: httpx.Response, problem: Problem) -> Refused:
+def _refused(told: "httpx.Response", problem: Problem) -> Refused:
     message = f"{told.request.url}: {problem.message or f'HTTP {told.status_code}'}"
     hint = problem.hint or "is this address a Segue? `segue run` prints its own"
     if told.status_code in _LATER:
@@ -104,7 +108,7 @@ def _refused(told: httpx.Response, problem: Problem) -> Refused:
     return Refused(message, hint)
 
 
-def _named_s(told: httpx.Response) -> float:
+def _named_s(told: "httpx.Response") -> float:
     """The seconds that `Retry-After` names, as a number or as a date; 0 where it names none."""
     said = told.headers.get("Retry-After", "").strip()
     if said.isascii() and said.isdigit():

@@ -7,8 +7,6 @@ following redirects, in bounded time and size.
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-import httpx
-
 from segue.errors import FetchFailed
 from segue.server import limits
 
@@ -18,6 +16,8 @@ Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
 
 async def fetch(url: str) -> bytes:
     """`Fetch`, over the network."""
+    import httpx
+
     try:
         async with (
             httpx.AsyncClient(

@@ -13,7 +13,7 @@ function writes({ window }: World, newValue: string): void {
   window.dispatchEvent(new window.StorageEvent("storage", { key: "segue", newValue }));
 }
 
-test("who signed in here stays so when a tab that had not heard yet writes what it knew", async () => {
+test("who signed in here stays so when a tab that had not heard writes what it knew", async () => {
   const world = visit({ flushMs: 5 });
   await rest(20);
   const before = JSON.stringify(kept(world));

@@ -13,12 +13,6 @@ import re
 from collections.abc import Sequence
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.serialization import load_der_public_key
-
 from segue.channels import limits
 from segue.channels.receipts.receipt import Callback, decoded, record, text
 from segue.channels.secret import Secret
@@ -49,6 +43,11 @@ def basic(callback: Callback, secret: Secret) -> None:
 
 def sendgrid(callback: Callback, secret: Secret) -> None:
     """ECDSA P-256 over timestamp and body; the key is the one that SendGrid shows."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
     stamp = callback.headers.get("x-twilio-email-event-webhook-timestamp", "")
     given = callback.headers.get("x-twilio-email-event-webhook-signature", "")
     try:
@@ -194,6 +193,11 @@ def sns_confirmation_url(callback: Callback) -> str:
 
 def sns(callback: Callback, certificate: bytes) -> None:
     """RSA over the notification's fields, by the certificate from `sns_certificate_url`."""
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
     said = record(decoded(callback.body))
     names = _SIGNED.get(text(said.get("Type")))
     if names is None:
