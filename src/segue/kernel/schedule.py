@@ -21,12 +21,11 @@ from segue.kernel.values import DAY, MINUTE, NEVER, Instant, Value
 def plan_ahead(turn: Turn) -> None:
     """Compute when each entry comes next, where what it depends on may have changed."""
     program, profile = turn.program, turn.profile
-    if not turn.touched & program.schedule_needs:
-        return
-    for name, linked in program.scheduled.items():
-        _reschedule(turn, name, linked)
     for name in [known for known in profile.scheduled if known not in program.scheduled]:
-        del profile.scheduled[name]
+        del profile.scheduled[name]  # also where nothing is scheduled any more
+    if turn.touched & program.schedule_needs:
+        for name, linked in program.scheduled.items():
+            _reschedule(turn, name, linked)
 
 
 def come(turn: Turn) -> list[LinkedEntry]:

@@ -5,7 +5,7 @@ import pytest
 
 from segue.kernel import plan
 from segue.kernel.expression import Compare, Literal
-from segue.kernel.inputs import Called
+from segue.kernel.inputs import Adopted, Called
 from segue.kernel.values import Instant, Millis
 from tests.unit.kernel.customers import (
     DAY,
@@ -223,6 +223,16 @@ def test_a_monthly_schedule_names_days_of_the_month() -> None:
     ana = Customer(under)
     ana.identify(tier="gold")
     assert ana.profile.scheduled == {"j#0": 1_761_955_200_000}  # 2025-11-01
+
+
+def test_a_program_that_schedules_nothing_leaves_nothing_scheduled() -> None:
+    """Else what it dropped would come when a later program has an entry of the same name."""
+    ana = Customer(program(journey("j", send("s", "hello"), entries=(dated(),)), messages=(HELLO,)))
+    ana.identify(born=MORNING + DAY)
+    assert ana.profile.scheduled == {"j#0": MORNING + DAY}
+    ana.program = program(journey("j", send("s", "hello")), messages=(HELLO,), name="p2")
+    ana.say(Adopted(history=()))
+    assert ana.profile.scheduled == {}
 
 
 def test_a_journey_whose_condition_does_not_hold_is_not_entered_and_says_so() -> None:
