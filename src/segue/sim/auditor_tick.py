@@ -165,8 +165,9 @@ class Tick:
         self.trips.carry_over()
         self._cancel_forbidden()
         self.visits.score()
-        self._fall_due()
+        # All that waits is heard again together, with what time has made due.
         self.heard = True
+        self._fall_due(self.looked_at)
         self._settle()
 
     def reported(self, said: Reported) -> None:
@@ -187,9 +188,9 @@ class Tick:
 
     # ── settling ──
 
-    def _fall_due(self) -> None:
+    def _fall_due(self, looked_at: frozenset[str] = frozenset()) -> None:
         """What is due comes before the input, and holds are looked at for the input's sake."""
-        said, self.looked_at = self.looked_at, frozenset[str]()
+        said, self.looked_at = self.looked_at, looked_at
         if not self.life.fresh:
             self._due()
         self.life.fresh = False
