@@ -14,10 +14,10 @@ import msgspec
 from segue.kernel import plan
 from segue.kernel.inputs import Event
 from segue.kernel.values import Record, Value
+from segue.sim import tape
 from segue.sim.auditor_conditions import View, holds, value_of
 from segue.sim.auditor_life import Life
 from segue.sim.auditor_visits import products
-from segue.sim.tape import Stocked
 
 if TYPE_CHECKING:
     from segue.sim.auditor_tick import Book
@@ -88,7 +88,7 @@ class Shelves:
 
     # ── changes ──
 
-    def put(self, entry: Stocked, lives: Iterable[Life]) -> None:
+    def put(self, entry: tape.Stocked, lives: Iterable[Life]) -> None:
         """Items become what was said; what they were already is no change."""
         everyone = list(lives)
         for catalog, name, said in entry.items:

@@ -200,7 +200,7 @@ def _tell(hunted: list[Hunted], wanted: int) -> None:
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make mutations",
-        description="Plant each known bug in a copy of the source; simulated worlds have to find it.",
+        description="Plant each known bug in the source; simulated worlds have to find it.",
         epilog=_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
