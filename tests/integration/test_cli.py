@@ -187,6 +187,22 @@ def test_a_change_is_published_and_one_with_errors_is_not(running: Running) -> N
     running.until("published")
 
 
+def test_what_was_told_of_the_workspace_is_not_told_again(running: Running) -> None:
+    """Else a log that is kept in its folder would grow for ever: each line changes a file."""
+    file = running.folder / "shop" / "segments.yaml"
+    good = file.read_text()
+    file.write_text(good + "  wrong: {when: cuont('A') > 1}\n")
+    running.until("has errors")
+    for number in range(3):
+        (running.folder / "shop" / "run.log").write_text("a line\n" * number)
+    file.write_text(good)
+    assert "has errors" not in running.until("checks clean")
+
+
+def test_a_command_of_another_tool_is_answered_with_the_one_that_does_it(tmp_path: Path) -> None:
+    assert "Did you mean 'new'?" in _segue("init", "shop", cwd=tmp_path, expect=2).stderr
+
+
 def test_a_second_one_on_the_same_store_or_port_is_refused(running: Running) -> None:
     assert "is taken" in _segue("run", "shop", cwd=running.folder, expect=3).stderr
     other = str(_free_port())

@@ -309,7 +309,7 @@ def _unknown_roots(analysis: TemplateAnalysis, text: str) -> list[Problem]:
 
 
 def _meant(name: str, known: Mapping[str, object] | frozenset[str]) -> str:
-    close = difflib.get_close_matches(name, sorted(known), n=1)
+    close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.7)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 

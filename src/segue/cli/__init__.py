@@ -37,6 +37,27 @@ COMMANDS = {
 }
 """Every command: where it lives, and what it does."""
 
+OTHERWISE = {
+    "init": "new",
+    "create": "new",
+    "start": "run",
+    "serve": "run",
+    "up": "run",
+    "dev": "run",
+    "validate": "check",
+    "lint": "check",
+    "deploy": "publish",
+    "apply": "publish",
+    "push": "publish",
+    "render": "preview",
+    "track": "send",
+    "event": "send",
+    "explain": "why",
+    "simulate": "backtest",
+    "status": "doctor",
+}
+"""What other tools call a command."""
+
 EXIT_CODES = {
     0: "it went well",
     1: "a definition is wrong (or `doctor` found something): correct the workspace",
@@ -77,6 +98,7 @@ class Commands(click.Group):
             import difflib
 
             close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            close = [OTHERWISE[args[0]]] if args[0] in OTHERWISE else close
             if close:
                 raise click.UsageError(f"{wrong.message} Did you mean {close[0]!r}?", ctx) from None
             raise

@@ -216,7 +216,7 @@ def _follow(
 
     def watch() -> None:
         pause = threading.Event()
-        seen, in_force = _print_of(folder), name
+        seen, in_force, told = _print_of(folder), name, name
         while not running.should_exit:
             pause.wait(LOOK_S)
             found = _print_of(folder)
@@ -229,7 +229,7 @@ def _follow(
             except SegueError as error:
                 console.print(f"{error.code}: {error}", style="yellow")
             try:
-                in_force = republish(folder, in_force, segue, console)
+                in_force, told = republish(folder, in_force, told, segue, console)
             except StillCarrying:
                 seen = ()  # looked at again: the last publication is being carried out
 
@@ -248,34 +248,42 @@ def put_catalogs(folder: Path, segue: wiring.Installation, console: Console) -> 
             console.print(f"... {done.rejected:,} rows rejected in all", style="yellow")
 
 
-def republish(folder: Path, in_force: str, segue: wiring.Installation, console: Console) -> str:
-    """Rule 1; returns the program that is in force afterwards. Raises `StillCarrying`.
+def republish(
+    folder: Path, in_force: str, told: str, segue: wiring.Installation, console: Console
+) -> tuple[str, str]:
+    """Rule 1; returns the program that is in force afterwards, and what was told. Raises
+    `StillCarrying`.
+
+    What was told is not told again: a log that is kept in the folder changes with each line.
 
     Runs that are live finish on the program in which they entered; where they stand is told.
     """
     try:
         loaded = wiring.read_workspace(folder)
+        said = loaded.hash or define.render(loaded.diagnostics, loaded.sources)
+        if said == told:
+            return in_force, told
         if loaded.plan is None:
-            console.print(define.render(loaded.diagnostics, loaded.sources))
+            console.print(said, markup=False)
             console.print(
                 f"{folder} has errors: program {in_force[:12]} stays in force", style="yellow"
             )
-            return in_force
+            return in_force, said
         if loaded.hash == in_force:
-            console.print(f"{folder} checks clean; program {in_force[:12]} is in force already")
-            return in_force
+            console.print(f"{folder} checks clean; program {in_force[:12]} stays in force")
+            return in_force, said
         plan = wiring.encoded(loaded)
-        told = segue.host.outlook(loaded.hash, plan, {})
+        outlook = segue.host.outlook(loaded.hash, plan, {})
         segue.host.publish(loaded.hash, plan)
     except StillCarrying:
         raise
     except SegueError as error:
         console.print(f"{error.code}: {error}; program {in_force[:12]} stays", style="yellow")
-        return in_force
+        return in_force, ""
     console.print(f"published: program {loaded.hash[:12]} is in force", style="green")
-    for line in publishing.drained(told):
+    for line in publishing.drained(outlook):
         console.print(line)
-    return loaded.hash
+    return loaded.hash, said
 
 
 def _print_of(folder: Path) -> tuple[tuple[str, int, int], ...]:

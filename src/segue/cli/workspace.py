@@ -9,6 +9,7 @@ import click
 
 from segue import define, wiring
 from segue.errors import NotHere, WorkspaceWrong
+from segue.kernel.plan import Policy, Suppression
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -114,11 +115,13 @@ def check(folder: Path, form: str, history: Path | None) -> None:
         raise WorkspaceWrong(f"{folder}: {_many(errors, 'error')}, {_many(warnings, 'warning')}")
     if loaded.plan is not None:
         plan = loaded.plan
+        unwritten = sum(_is_default(each) for each in plan.policies)
         parts = (
             _many(len(plan.segments), "segment"),
             _many(len(plan.journeys), "journey"),
             _many(len(plan.messages), "message"),
-            _many(len(plan.policies), "policy", "policies"),
+            _many(len(plan.policies) - unwritten, "policy", "policies")
+            + (f" and {_many(unwritten, 'default')}" if unwritten else ""),
         )
         note = f", {_many(warnings, 'warning')}" if warnings else ""
         click.echo(f"{plan.workspace.name} is fine{note}: {', '.join(parts)}.")
@@ -142,6 +145,11 @@ def checked(folder: Path) -> define.Loaded:
         click.echo(define.render(loaded.errors, loaded.sources), err=True)
         raise WorkspaceWrong(f"{folder}: {_many(len(loaded.errors), 'error')}")
     return loaded
+
+
+def _is_default(policy: Policy) -> bool:
+    """Whether it is one of the two guardrails that are on without being written."""
+    return isinstance(policy, Suppression) and policy.rule in ("on_site_active", "bought")
 
 
 def _many(count: int, one: str, more: str = "") -> str:

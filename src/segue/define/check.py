@@ -48,6 +48,9 @@ ACTIVITIES = (
 """Events that say what messages did, not what customers wanted; compared without case."""
 
 _ACTIVITIES = frozenset(name.lower() for name in ACTIVITIES)
+_UNUSED = "SEG-W701"
+_UNREAD = ("SEG-E1", "SEG-E2", "SEG-E403")
+"""After these it can't be told which message no step uses: a step may just not have been read."""
 _UNKNOWN: Mapping[str, tuple[str, str]] = {
     "segment": ("SEG-E401", "segments"),
     "journey": ("SEG-E402", "journeys"),
@@ -95,8 +98,10 @@ def check(
     if not any(each.severity == "error" for each in sink.found):
         # Only a plan on which the kernel may rely can be lived in.
         check_conflicts(written, compiled, sink)
-    _unused(written, compiled, sink)
-    _waivers(written, sink)
+    everything = not any(each.code.startswith(_UNREAD) for each in sink.found)
+    if everything:
+        _unused(written, compiled, sink)
+    _waivers(written, sink, everything=everything)
 
 
 def _workspace(written: Written, sink: Sink, zones: Iterable[str] | None) -> None:
@@ -160,7 +165,9 @@ def _known(each: Reference, known: Iterable[str], code: str, sink: Sink) -> None
     if each.name not in names:
         what = "model's score" if each.what == "score" else each.what
         message = f"there is no {what} {each.name!r}"
-        sink.report(code, each.place, message, nearest(each.name, names))
+        none = "" if names else f"the workspace has none yet: define it under `{each.what}s:`"
+        hint = nearest(each.name, names, none if each.what in _UNKNOWN else "")
+        sink.report(code, each.place, message, hint)
 
 
 def _model(card: plan.Scorecard, form: model.ModelForm, sink: Sink) -> None:
@@ -206,7 +213,8 @@ def _journey(
         sink.report("SEG-E501", form.place, f"journey {name!r} has no exit")
     _goal(journey, form, sink)
     for node in journey.steps:
-        _uses(node, flat.places[node.id], written, sink)
+        place = flat.carriers.get(node.id, flat.places[node.id])
+        _uses(node, place, written, sink)
     reached = reachable(journey)
     for node in journey.steps:
         if node.id not in reached:
@@ -315,11 +323,12 @@ def _unused(written: Written, compiled: Compiled, sink: Sink) -> None:
     for name, form in written.messages.items():
         if ("message", name) not in used:
             with sink.waiving(form.waive):
-                sink.report("SEG-W701", form.place, f"no step uses message {name!r}")
+                sink.report(_UNUSED, form.place, f"no step uses message {name!r}")
 
 
-def _waivers(written: Written, sink: Sink) -> None:
-    """Waivers of what can't be waived, or that waive nothing."""
+def _waivers(written: Written, sink: Sink, *, everything: bool) -> None:
+    """Waivers of what can't be waived, or that waive nothing of what was looked at."""
+    idle = () if everything else (_UNUSED,)
     known = [code for code, rule in CODES.items() if rule.waivable]
     for section in (
         written.segments,
@@ -336,6 +345,6 @@ def _waivers(written: Written, sink: Sink) -> None:
                     message = f"{waiver.text!r} can't be waived"
                     hint = nearest(waiver.text, known)
                     sink.report("SEG-E412", waiver.place, message, hint)
-                elif (waiver.text, waiver.place) not in sink.used:
+                elif (waiver.text, waiver.place) not in sink.used and waiver.text not in idle:
                     message = f"{waiver.text} has nothing to waive here"
                     sink.report("SEG-W702", waiver.place, message)

@@ -164,7 +164,11 @@ CODES: Mapping[str, Rule] = {
         "Zones have the names of the IANA database, such as Europe/Berlin.",
     ),
     "SEG-E412": Rule("Unknown code in `waive`", "Only codes of this page marked waivable can be."),
-    "SEG-E413": Rule("No workspace", "One file says `workspace:` with at least a name."),
+    "SEG-E413": Rule(
+        "No workspace",
+        "One file says `workspace:` with at least a name.",
+        "put `workspace: {name: myshop}` into a file of the folder, say workspace.yaml",
+    ),
     "SEG-E414": Rule(
         "Unknown tag",
         "A guardrail that reaches a tag that no message carries reaches nothing.",

@@ -13,7 +13,7 @@ from typing import Literal as OneOf, Protocol
 import msgspec
 
 from segue.define.codes import CODES
-from segue.define.limits import DIAGNOSTICS_MAX
+from segue.define.limits import DIAGNOSTICS_MAX, LISTED_MAX
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True, order=True):
@@ -106,10 +106,12 @@ class Sink:
 def nearest(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """A hint that names the known word nearest to a mistyped one, or lists the known ones."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    few = len(names) <= LISTED_MAX
+    # A short list says more than a poor guess: "archived" is not what "active" meant.
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.75 if few else 0.6)
     if close:
         return f"did you mean {close[0]!r}?"
-    if names and len(names) <= 12:
+    if names and few:
         return "known here: " + ", ".join(names)
     return otherwise
 

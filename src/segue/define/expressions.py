@@ -12,6 +12,7 @@ Rule 4: a text beside a duration is a duration ("30d"), beside an instant a date
 import ast
 import io
 import math
+import re
 import tokenize
 import warnings
 from datetime import UTC, datetime
@@ -73,6 +74,27 @@ _KIND_NAMES: dict[Kind, str] = {
     "record": "a record",
     "any": "anything",
 }
+
+
+_HOLDERS = ("properties", "item", "entry", "traits")
+"""Roots for whose field a bare name may have been meant, the likeliest first."""
+_SLIPS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile("[\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb]"),
+        'write straight quotes: "..."',
+    ),
+    (re.compile(r"&&|\bAND\b"), "write `and`, in small letters"),
+    (re.compile(r"\|\||\bOR\b"), "write `or`, in small letters"),
+    (re.compile(r"\bNOT\b|!(?!=)"), "write `not`, in small letters"),
+    (re.compile(r"<>|=!"), "write != for what is not equal"),
+    (re.compile(r"=>|=<"), "write >= or <="),
+    (re.compile(r"(?<![=<>!])=(?!=)"), "write == to compare"),
+    (
+        re.compile(r"[$\u20ac\u00a3]\s*[0-9]|[0-9]\s*[%$\u20ac\u00a3]"),
+        "write the number alone, without a sign",
+    ),
+)
+"""What other languages write, and what is written here."""
 
 
 class Refused(Exception):
@@ -174,10 +196,16 @@ class Reader:
             # An offset of 0 says that the text ended too early.
             column = error.offset - 1 if error.offset else len(self.flat)
             place = locate(self.word, min(self.lead + column, len(self.flat)))
-            self.sink.report("SEG-E301", place, f"this can't be read: {error.msg}")
+            said = f"this can't be read: {error.msg}"
+            self.sink.report("SEG-E301", place, said, self.meant())
         except (ValueError, MemoryError, RecursionError):
             self.sink.report("SEG-E301", self.word.place, "this can't be read")
         raise Refused
+
+    def meant(self) -> str:
+        """A hint for what breaks the syntax; texts in quotes are not looked at."""
+        bare = re.sub(r"\"[^\"]*\"|'[^']*'", "''", self.flat)
+        return next((hint for slip, hint in _SLIPS if slip.search(bare)), "")
 
     def refuse_comment(self) -> None:
         """A comment would swallow all that follows on the lines below it."""
@@ -308,6 +336,9 @@ class Reader:
                 hint = f"{node.id} is a function: {node.id}(...)"
             close = nearest(node.id, known)
             hint = close if close.startswith("did you mean") else hint
+            holder = next((each for each in _HOLDERS if each in known), "")
+            if hint.startswith("a text") and holder:
+                hint += f"; what is known as {node.id} is written {holder}.{node.id}"
             self.fail("SEG-E303", node, f"{node.id!r} is not known here", hint)
         if node.id not in self.scope.roots:
             self.fail(

@@ -3,7 +3,7 @@
 Rule 1: known are the ecommerce specification's events (version 2), the protocol's own, what
     the workspace emits, derives or `expects`, and what its history has seen.
 Rule 2: a shop's own events are nobody's fault: without `expects` or a history only a name
-    that is all but another one is remarked.
+    that is all but another one is remarked, be it one that only a service's specification has.
 """
 
 import difflib
@@ -49,6 +49,20 @@ ECOMMERCE = (
     "Product Reviewed",
 )
 """The events of the ecommerce specification, version 2."""
+
+ACCOUNTS = (
+    "Account Created",
+    "Account Deleted",
+    "Account Added User",
+    "Account Removed User",
+    "Signed Up",
+    "Signed In",
+    "Signed Out",
+    "Invite Sent",
+    "Trial Started",
+    "Trial Ended",
+)
+"""The events of the specification for services that are subscribed to."""
 
 OWN = (
     "Page Viewed",
@@ -105,7 +119,7 @@ def check_feeds(written: Written, compiled: Compiled, sink: Sink, history: Histo
     unknown: dict[str, str] = {}
     for name in sorted({each.name for each in compiled.references if each.what == "event"}):
         if name not in known:
-            unknown[name] = _alike(name, known)
+            unknown[name] = "" if name in ACCOUNTS else _alike(name, known.union(ACCOUNTS))
     used = {each.name for each in compiled.references if each.what == "segment"}
     starved = _undefined(compiled, known, sink)
     for segment in compiled.plan.segments:

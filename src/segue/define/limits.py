@@ -20,6 +20,9 @@ NODES_MAX = 200_000
 DIAGNOSTICS_MAX = 200
 """Diagnostics kept; the rest is counted."""
 
+LISTED_MAX = 12
+"""Known words that a hint lists in full; of more it names the nearest one, if any is near."""
+
 NAME_CHARS_MAX = 80
 """Characters of a definition's name or a step's id."""
 

@@ -15,6 +15,7 @@ import msgspec
 from segue.define.diagnostics import Place
 from segue.define.words import (
     Body,
+    Currency,
     Days,
     Expr,
     Hours,
@@ -70,7 +71,7 @@ class WorkspaceForm(Definition, frozen=True, kw_only=True):
     name: Name
     zone: Text | None = None
     session: Span | None = None
-    currency: Text | None = None
+    currency: Currency | None = None
     conversions: tuple[Text, ...] | None = None
     checkout: tuple[Text, ...] | None = None
     cart: tuple[Text, ...] | None = None

@@ -174,8 +174,8 @@ def plain(node: Node) -> Value:
     return node.value
 
 
-def _unexpected(node: Node, expected: str, sink: Sink) -> Bad:
-    sink.report("SEG-E203", node.place, f"{expected} is expected here, not {_kind(node)}")
+def _unexpected(node: Node, expected: str, sink: Sink, hint: str = "") -> Bad:
+    sink.report("SEG-E203", node.place, f"{expected} is expected here, not {_kind(node)}", hint)
     return BAD
 
 
@@ -195,7 +195,8 @@ def _number(shape: Number, node: Node, sink: Sink) -> object:
             return node.value if shape.whole else float(node.value)
         if isinstance(node.value, float) and not shape.whole:
             return node.value
-    return _unexpected(node, "a whole number" if shape.whole else "a number", sink)
+    kind = "a whole number" if shape.whole else "a number"
+    return _unexpected(node, kind, sink, "write it in digits, without a unit or a sign")
 
 
 def _truth(node: Node, sink: Sink) -> object:
@@ -214,12 +215,8 @@ def _choice(shape: Choice, node: Node, sink: Sink) -> object:
             text = "on" if node.value else "off"
         if text in shape.words:
             return text
-        sink.report(
-            "SEG-E204",
-            node.place,
-            f"{node.text[:40]!r} is none of the words that may stand here",
-            nearest(text, shape.words),
-        )
+        said = f"{node.text[:40]!r} is none of the words that may stand here"
+        sink.report("SEG-E204", node.place, said, nearest(text, shape.words))
         return BAD
     return _unexpected(node, "one of " + ", ".join(shape.words), sink)
 
@@ -264,7 +261,10 @@ def _either(shape: Either, node: Node, sink: Sink) -> object:
         if node.text in forms:
             return read_form(forms[node.text], Table(node.place, ((node, _nothing(node)),)), sink)
     if not isinstance(node, Table):
-        return _unexpected(node, "a mapping with one of " + ", ".join(forms), sink)
+        first = next(iter(forms), "")
+        event = isinstance(node, Word) and first == "on"
+        hint = f"an event is written {{on: {_kind(node)[1:-1]}}}" if event else ""
+        return _unexpected(node, "a mapping with one of " + ", ".join(forms), sink, hint)
     keys = {key.text for key, _ in node.entries}
     for word, cls in forms.items():
         if word in keys:
@@ -310,7 +310,8 @@ def read_form(
     for key, key_place, value in entries:
         field = known.get(key)
         if field is None:
-            hint = nearest(key, known)
+            undashed = key.removeprefix("-") if key.startswith("-") else ""
+            hint = f"put a space after the dash: - {undashed}" if undashed else nearest(key, known)
             sink.report("SEG-E201", key_place, f"the key {key[:40]!r} is not known here", hint)
             fine = False
             continue

@@ -34,6 +34,8 @@ class Flat(msgspec.Struct):
     nodes: list[plan.Node]
     within: dict[str, tuple[plan.Placed, ...]]
     places: dict[str, Place]
+    carriers: dict[str, Place]
+    """Where steps say their channels; those that leave them to the message are not here."""
 
 
 class _Laid(msgspec.Struct):
@@ -92,7 +94,7 @@ class _Flattener:
     def __init__(self, sink: Sink, references: list[Reference]) -> None:
         self.sink = sink
         self.references = references
-        self.flat = Flat(plan.END, [], {}, {})
+        self.flat = Flat(plan.END, [], {}, {}, {})
         self.jumps: dict[str, Name] = {}
 
     # ── ids ─────────────────────────────────────────────────────────────────────────
@@ -111,6 +113,9 @@ class _Flattener:
                 self.sink.report("SEG-E105", place, f"a journey of more than {STEPS_MAX} steps")
                 return laid
             self.flat.places[step_id] = place
+            spot = form.spots.get("by") or form.spots.get("channel")
+            if spot is not None:
+                self.flat.carriers[step_id] = spot
             if isinstance(form, model.GotoStep):
                 self.jumps[step_id] = form.goto
             inside = {

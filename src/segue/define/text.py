@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
 
+from segue.define.complaints import Fault, Spot, explain, quoted
 from segue.define.diagnostics import Place, Sink
 from segue.define.limits import DEPTH_MAX, FILE_BYTES_MAX, NODES_MAX
 
@@ -80,6 +81,8 @@ _CONSTANTS: dict[str, bool | None] = {
     "FALSE": False,
 }
 
+_SIGNED = "write it out plainly; a text that begins with {} stands in quotes"
+
 
 def scalar(text: str) -> bool | int | float | str | None:
     """What a plain word means by the core schema of YAML 1.2."""
@@ -103,24 +106,33 @@ def read(source: Source, sink: Sink) -> Node | None:
     except _Refused:
         return None
     except Exception as error:  # noqa: BLE001 - hostile text finds the parser's own bugs
-        place, what = _complaint(source, error)
-        sink.report("SEG-E102", place, what)
+        place, what, hint = _complaint(source, error)
+        sink.report("SEG-E102", place, what, hint)
     return None
 
 
-def _complaint(source: Source, error: Exception) -> tuple[Place, str]:
-    """What the parser did not like, and where."""
+def _complaint(source: Source, error: Exception) -> tuple[Place, str, str]:
+    """What the parser did not like, where, and what to do."""
     if isinstance(error, MarkedYAMLError):
         marked = cast("_Marked", error)
-        mark = marked.problem_mark or marked.context_mark
-        place = Place(source.file) if mark is None else _place(source, mark.line, mark.column)
-        return place, " ".join((marked.problem or marked.context or "this is not YAML").split())
+        mark, since = marked.problem_mark or marked.context_mark, marked.context_mark
+        what = " ".join((marked.problem or marked.context or "this is not YAML").split())
+        if mark is None:
+            return Place(source.file), what, ""
+        fault = Fault(
+            what,
+            Spot(mark.line, mark.column),
+            marked.context or "",
+            None if since is None else Spot(since.line, since.column),
+        )
+        slip = explain(source.text, fault)
+        return _place(source, slip.at.line, slip.at.column), slip.message, slip.hint
     if isinstance(error, ReaderError):
         at = cast("_AtCharacter", error).position
         line = source.text.count("\n", 0, at)
         column = at - (source.text.rfind("\n", 0, at) + 1)
-        return _place(source, line, column), "a character that YAML does not allow"
-    return Place(source.file), f"this is not YAML ({type(error).__name__})"
+        return _place(source, line, column), "a character that YAML does not allow", ""
+    return Place(source.file), f"this is not YAML ({type(error).__name__})", ""
 
 
 class _Mark(Protocol):
@@ -247,11 +259,20 @@ class _Builder:
             top.items.append(node)
         elif top.key is None:
             if not isinstance(node, Word):
-                self.refuse("SEG-E104", place, "a key must be a plain name")
+                self.refuse_key(place)
             top.key = node
         else:
             self.pair(top, top.key, node)
             top.key = None
+
+    def refuse_key(self, place: Place) -> NoReturn:
+        """Most who write a mapping as a key meant a template and left out its quotes."""
+        line = self.source.text.split("\n")[place.line - 1]
+        at = line.rfind("{{", 0, place.column + 1)
+        if at < 0:
+            self.refuse("SEG-E104", place, "a key must be a plain name")
+        said = f"put the text in quotes: {line[:at].strip()} {quoted(line[at:])}"
+        self.refuse("SEG-E104", place, "a template stands here without quotes", said.strip())
 
     def pair(self, top: _Open, key: Word, node: Node) -> None:
         first = top.keys.get(key.text)
@@ -270,7 +291,8 @@ class _Builder:
         node = self.anchors.get(event.anchor or "")
         if node is None:
             place = self.place(event)
-            self.refuse("SEG-E104", place, f"nothing complete is called &{event.anchor} above")
+            said = f"nothing complete is called &{event.anchor} above"
+            self.refuse("SEG-E104", place, said, _SIGNED.format("*"))
         return node
 
     def anchor(self, name: str | None, node: Node) -> None:
@@ -291,15 +313,16 @@ class _Builder:
 
     def untagged(self, event: "_Parsed", place: Place) -> None:
         if event.tag is not None:
-            self.refuse("SEG-E104", place, "tags (`!name`) have no meaning here")
+            said = "tags (`!name`) have no meaning here"
+            self.refuse("SEG-E104", place, said, _SIGNED.format("!"))
 
     def place(self, event: "_Parsed") -> Place:
         start, end = event.start_mark, event.end_mark
         stop = end.column + 1 if end.line == start.line else 0
         return _place(self.source, start.line, start.column, stop)
 
-    def refuse(self, code: str, place: Place, message: str) -> NoReturn:
-        self.sink.report(code, place, message)
+    def refuse(self, code: str, place: Place, message: str, hint: str = "") -> NoReturn:
+        self.sink.report(code, place, message, hint)
         raise _Refused
 
 

@@ -21,10 +21,19 @@ UNITS_MS = {"w": 604_800_000, "d": 86_400_000, "h": 3_600_000, "m": 60_000, "s":
 PERIODS = ("session", "day", "week", "month")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_CURRENCY = re.compile(r"[A-Z]{3}")
 _SPAN = re.compile(r"(?:[0-9]{1,9}(?:ms|w|d|h|m|s))+")
 _PART = re.compile(r"([0-9]+)(ms|w|d|h|m|s)")
 _MINUTE = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])")
 _SPAN_HINT = "write it like 30m, 1h30m, 7d or 2w (units: w d h m s ms)"
+_SPOKEN = re.compile(
+    r"(?:an?|([0-9]{1,9})) *(?:(w)(?:eeks?)?|(d)(?:ays?)?|(h)(?:(?:ou)?rs?)?"
+    r"|(m)(?:in(?:ute)?s?)?|(s)(?:ec(?:ond)?s?)?|(mon)ths?)",
+    re.IGNORECASE,
+)
+_CLOCK = re.compile(
+    r"([0-9]{1,2})(?:[:.]([0-5][0-9]))? *([ap])\.?m\.?|[0-9]{1,2}:[0-5][0-9]", re.IGNORECASE
+)
 
 
 def span_ms(text: str) -> Millis | None:
@@ -42,6 +51,30 @@ def minute(text: str) -> int | None:
         return None
     minutes = int(found[1]) * 60 + int(found[2])
     return minutes if minutes <= 24 * 60 else None
+
+
+def _meant_span(text: str) -> str:
+    """A hint for a length of time as people say it."""
+    spoken = _SPOKEN.fullmatch(text.strip())
+    if spoken is not None and spoken[7]:
+        return f"months differ in length: write {30 * int(spoken[1] or 1)}d"
+    if spoken is not None:
+        unit = next(each for each in spoken.groups()[1:] if each)
+        return f"write {spoken[1] or 1}{unit.lower()}"
+    if text.strip().isdigit():
+        return f"say of what: {text}m, {text}h or {text}d"
+    if _CLOCK.fullmatch(text.strip()):
+        return "a time of day is waited for by a window: wait: {window: 09:00-20:00}"
+    return _SPAN_HINT
+
+
+def _meant_time(text: str, *, spoken: bool = False) -> str:
+    """A time of day as people say it, as it is written here; empty where it is none."""
+    said = _CLOCK.fullmatch(text.strip())
+    if said is None or said[3] is None or not 1 <= int(said[1]) <= 12:
+        return text.strip() if minute(text.strip()) is not None and not spoken else ""
+    hour = int(said[1]) % 12 + (12 if said[3].lower() == "p" else 0)
+    return f"{hour:02}:{said[2] or '00'}"
 
 
 class Leaf(msgspec.Struct, frozen=True):
@@ -148,9 +181,8 @@ class Span(Leaf, frozen=True):
         """More than nothing, at most ten years."""
         ms = span_ms(word.text)
         if ms is None:
-            sink.report(
-                "SEG-E205", word.place, f"{word.text[:40]!r} is no length of time", _SPAN_HINT
-            )
+            message = f"{word.text[:40]!r} is no length of time"
+            sink.report("SEG-E205", word.place, message, _meant_span(word.text))
             return None
         if not 0 < ms <= SPAN_MS_MAX:
             sink.report(
@@ -205,7 +237,7 @@ class Minute(Leaf, frozen=True):
                 "SEG-E206",
                 word.place,
                 f"{word.text[:40]!r} is no time of day",
-                "write it like 09:00 or 21:30",
+                f"write {_meant_time(word.text, spoken=True) or 'it like 09:00 or 21:30'}",
             )
             return None
         return cls(word, minutes)
@@ -228,12 +260,12 @@ class Hours(Leaf, frozen=True):
         first, _, second = word.text.partition("-")
         start, end = minute(first.strip()), minute(second.strip())
         if start is None or end is None or start in (end, 24 * 60):
-            sink.report(
-                "SEG-E206",
-                word.place,
-                f"{word.text[:40]!r} is no window of time",
-                "write it like 09:00-20:00, or 21:00-08:00 to span midnight",
-            )
+            meant = (_meant_time(first), _meant_time(second))
+            hint = "write it like 09:00-20:00, or 21:00-08:00 to span midnight"
+            if all(meant) and meant[0] != meant[1]:
+                hint = "write " + "-".join(meant)
+            message = f"{word.text[:40]!r} is no window of time"
+            sink.report("SEG-E206", word.place, message, hint)
             return None
         return cls(word, start, end)
 
@@ -255,13 +287,32 @@ class Days(Leaf, frozen=True):
         ends = (first, second) if dots else (first, first)
         for end in ends:
             if end not in WEEKDAYS:
-                sink.report(
-                    "SEG-E206", word.place, f"{end[:40]!r} is no weekday", nearest(end, WEEKDAYS)
-                )
+                short = [each[:3].lower() for each in ends]
+                hint = nearest(end, WEEKDAYS)
+                if all(each in WEEKDAYS for each in short):
+                    hint = "write " + "..".join(short[: len(ends) if dots else 1])
+                sink.report("SEG-E206", word.place, f"{end[:40]!r} is no weekday", hint)
                 return None
         start, stop = (WEEKDAYS.index(end) for end in ends)
         length = (stop - start) % 7 + 1
         return cls(word, tuple((start + day) % 7 + 1 for day in range(length)))
+
+
+class Currency(Leaf, frozen=True):
+    """A currency by its three capital letters (ISO 4217)."""
+
+    text: str
+
+    schema: ClassVar[Mapping[str, object]] = {"type": "string", "pattern": "^[A-Z]{3}$"}
+
+    @classmethod
+    def read(cls, word: Word, sink: Sink) -> Self | None:
+        """Its form alone: which ones exist changes by the year."""
+        if not _CURRENCY.fullmatch(word.text):
+            message = f"{word.text[:40]!r} is no currency"
+            sink.report("SEG-E203", word.place, message, "write its three letters: EUR, USD, GBP")
+            return None
+        return cls(word, word.text)
 
 
 class Share(Leaf, frozen=True):
