@@ -370,14 +370,14 @@ class World:
         raise AssertionError("the host does not come up again")
 
     def _broken(self) -> None:
-        """The process is gone, unless it only waits for the disk."""
-        if not self.store.excused and not self.provider.excused:
-            raise Stuck(self.recorder.now, "the host gives up, and nothing was wrong") from None
-        self.store.excused = self.provider.excused = False
-        if self.store.full:
-            return
-        self.tape.entries.append(Down(self.recorder.now, self.recorder.now, "crashed"))
+        """The process is gone, unless it only waits for the disk; recovering, it may die again."""
         for _ in range(RECOVERIES_MAX):
+            if not self.store.excused and not self.provider.excused:
+                raise Stuck(self.recorder.now, "the host gives up, and nothing was wrong") from None
+            self.store.excused = self.provider.excused = False
+            if self.store.full:
+                return
+            self.tape.entries.append(Down(self.recorder.now, self.recorder.now, "crashed"))
             try:
                 self.host = self._open()
                 self._recover()
