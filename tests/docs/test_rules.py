@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.docs.reading import ROOT, anchors
+
 PAGE = ROOT / "docs" / "internals" / "rules.md"
 _LINK = re.compile(r"\[[^\]]+\]\(([^)#]+)(?:#([^)]+))?\)")
 _TEST = re.compile(r"`([a-z_/]+\.py)::([a-z0-9_]+)`")
@@ -24,20 +25,13 @@ def _sentences(path: Path) -> frozenset[str]:
     return frozenset(re.findall(r"def test_(\w+)\(", path.read_text("utf-8")))
 
 
-@cache
-def _headings(path: Path) -> frozenset[str]:
-    """Anchors as code hosts make them: lower case, spaces to dashes, other signs dropped."""
-    found = re.findall(r"^#+ (.+)$", path.read_text("utf-8"), re.MULTILINE)
-    return frozenset(re.sub(r"[^\w\- ]", "", one).lower().replace(" ", "-") for one in found)
-
-
 @pytest.mark.parametrize(("told", "held"), _rows())
 def test_a_rule_is_told_on_a_page_and_held_by_tests(told: str, held: str) -> None:
     link = _LINK.search(told)
     assert link, "a rule names the page that tells it"
     page = PAGE.parent / link[1]
     assert page.exists()
-    assert not link[2] or link[2] in _headings(page), f"{link[1]} has no heading {link[2]}"
+    assert not link[2] or link[2] in anchors(page), f"{link[1]} has no heading {link[2]}"
     tests = _TEST.findall(held)
     assert tests, "a rule names the tests that hold it"
     for file, sentence in tests:
