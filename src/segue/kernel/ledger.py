@@ -66,12 +66,18 @@ def withdraw(turn: Turn, run: str, steps: frozenset[str] | None, reason: str, de
     for offer in [o for o in profile.offers if o.run == run and concerned(o.step)]:
         end_offer(turn, offer, reason, detail)
     for line in profile.ledger:
-        if line.run == run and line.state == "queued" and concerned(line.step):
+        if line.run == run and line.state in OPEN and concerned(line.step):
             cancel(turn, line, reason, detail)
 
 
 def cancel(turn: Turn, line: Sent, reason: str, detail: str = "") -> None:
-    """Withdraw a queued send. The store refuses the commit if a claim came in between."""
+    """Withdraw an open send. The store refuses the commit if a claim came in between.
+
+    What a provider has in its hands may still arrive; if it is put off, it does not go again.
+    """
+    if line.state == "claimed":
+        line.recalled = line.recalled or reason
+        return
     line.state = "cancelled"
     turn.dirty |= turn.program.ledger_bit
     incentives.revoke(turn, line.id)
@@ -130,6 +136,8 @@ def report(turn: Turn, said: Reported) -> Sent | None:
             _settle(turn, line, said.outcome, said.reason)
         case "deferred" if line.state == "claimed":
             line.state = "queued"
+            if line.recalled:
+                cancel(turn, line, line.recalled)
         case "failed" if line.state in ("queued", "claimed", "accepted", "unknown"):
             _settle(turn, line, "failed", said.reason)
             incentives.revoke(turn, line.id)

@@ -180,6 +180,8 @@ class Sent(msgspec.Struct, array_like=True):
     """[proposed_at, expires_at]: the bounds that a fallback send inherits."""
     tried: list[str] = []
     event: Record = {}
+    recalled: str = ""
+    """Why it must not go again, should the provider that has it in its hands put it off."""
 
 
 class Grant(msgspec.Struct, array_like=True):

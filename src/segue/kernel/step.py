@@ -324,7 +324,7 @@ def _cancel_bought(turn: Turn) -> None:
         return
     bought = turn.profile.bought
     for line in turn.profile.ledger:
-        if line.state == "queued" and any(bought.get(one) == turn.now for one in line.about):
+        if line.state in ledger.OPEN and any(bought.get(one) == turn.now for one in line.about):
             ledger.cancel(turn, line, "bought")
     for offer in list(turn.profile.offers):
         if any(bought.get(one) == turn.now for one in offer.about):
@@ -343,7 +343,9 @@ def _report(turn: Turn, said: Reported) -> None:
         # A complaint ends the channel; an unsubscribe ends what it was about.
         topic = _topic(turn, line) if said.outcome == "unsubscribed" else "*"
         _deny(turn, line.channel, topic, said.outcome)
-    if failed is not None and said.permanent and said.reason != "expired":
+    if failed is None or failed.recalled:
+        return
+    if said.permanent and said.reason != "expired":
         walk.fall_back(turn, failed)
 
 
@@ -370,7 +372,7 @@ def _consent(turn: Turn, said: Consented) -> None:
 def _cancel_forbidden(turn: Turn) -> None:
     """What is queued and no longer allowed is withdrawn before it can be claimed."""
     for line in turn.profile.ledger:
-        if line.state != "queued":
+        if line.state not in ledger.OPEN:
             continue
         topic = _topic(turn, line)
         if arbiter.consent(turn.program, turn.profile, line.channel, topic) != "granted":

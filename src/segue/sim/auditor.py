@@ -411,6 +411,8 @@ class Auditor:
                 continue
             if line.state != "queued":
                 self.fail("P3", profile, f"{send} left the queue though it is {line.state}")
+            if line.stale:
+                self.fail("P3", profile, f"{send} left the queue again though: {line.stale}")
             topic = Tick(self.book, life, entry.at).topic(line)
             if life.consent(line.channel, topic) != "granted":
                 self.fail("P2", profile, f"{send} left the queue without consent")

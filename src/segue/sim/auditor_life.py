@@ -128,6 +128,8 @@ class Line(msgspec.Struct):
     tried: tuple[str, ...] = ()
     clicked_at: int | None = None
     dismissed_at: int | None = None
+    stale: str = ""
+    """Why it may not leave the queue again, should its provider give it back."""
 
     @property
     def counts(self) -> bool:

@@ -319,7 +319,7 @@ class Tick:
             for one in self.book.today.policies
         )
         for line in life.lines if bought else ():
-            if line.state == "queued" and set(line.about) & set(products):
+            if line.state in ("queued", "claimed") and set(line.about) & set(products):
                 self.cancel(line, "bought")
         for offer in list(life.offers) if bought else ():
             if set(offer.about) & set(products):
@@ -328,7 +328,10 @@ class Tick:
     # ── what is taken back ──
 
     def cancel(self, line: Line, reason: str) -> None:
-        """A queued send is withdrawn; its incentive dies with it."""
+        """A queued send is withdrawn; its incentive dies with it. One that is out is marked."""
+        if line.state == "claimed":
+            line.stale = line.stale or reason
+            return
         line.state = "cancelled"
         self.promises.take_back(line.id)
         self.out.effects.append(("withdraw", line.id))
@@ -344,7 +347,7 @@ class Tick:
     def _cancel_forbidden(self) -> None:
         for line in self.life.lines:
             said = self.life.consent(line.channel, self.topic(line))
-            if line.state == "queued" and said != "granted":
+            if line.state in ("queued", "claimed") and said != "granted":
                 self.cancel(line, "no_consent")
 
     def topic(self, line: Line) -> str:
@@ -362,6 +365,8 @@ class Tick:
                 self._move(line, outcome)
             case "deferred" if line.state == "claimed":
                 line.state = "queued"
+                if line.stale:
+                    self.cancel(line, line.stale)
             case "failed" if line.state in ("queued", "claimed", "accepted", "unknown"):
                 self._move(line, "failed")
                 self.promises.take_back(line.id)

@@ -202,7 +202,8 @@ class Trips:
         for offer in [o for o in life.offers if o.run == run and (not steps or o.step in steps)]:
             self.tick.end_offer(offer, reason)
         for line in life.lines:
-            if line.run == run and line.state == "queued" and (not steps or line.step in steps):
+            of_run = line.run == run and (not steps or line.step in steps)
+            if of_run and line.state in ("queued", "claimed"):
                 self.tick.cancel(line, reason)
 
     # ── walking ──
@@ -449,7 +450,7 @@ class Trips:
     def fall_back(self, line: Line) -> None:
         """Failed for good at its provider: the channels that are left, under the same expiry."""
         run = self.life.run(line.run)
-        if run is None or not line.expires_at or line.expires_at <= self.now:
+        if run is None or line.stale or not line.expires_at or line.expires_at <= self.now:
             return
         journey = self.book.journey(run.program, run.journey)
         node = _node(journey, line.step) if journey else None

@@ -507,5 +507,11 @@ PLANTED = (
         "            self.catalog = self.catalog.changed(map(change_of, lines))\n",
         "            self.catalog = self.catalog.changed(map(change_of, lines[:0]))\n",
     ),
+    Mutation(
+        "what went stale at a provider goes again",
+        "kernel/ledger.py",
+        "            if line.recalled:",
+        "            if line.recalled and line.state != 'queued':",
+    ),
 )
 """Every one of them must be caught; `caught.json` says by which world."""

@@ -106,6 +106,36 @@ def test_a_deferred_send_is_back_in_the_queue_and_can_be_withdrawn() -> None:
     assert ana.withdrawn == ["ana/j//1:s:1"]
 
 
+def test_what_went_stale_at_a_provider_that_puts_it_off_does_not_go_again() -> None:
+    made = journey("j", send("s", "reminder"), exits=(plan.Watch(events=("Order Completed",)),))
+    for goes_stale, reason in (
+        (lambda ana: ana.does("Order Completed"), "exit"),
+        (lambda ana: ana.consents("email", "*", "denied"), "no_consent"),
+    ):
+        ana = Customer(program(made, messages=(REMINDER,)))
+        ana.does("Started")
+        ana.reports("ana/j//1:s:1", "claimed")
+        goes_stale(ana)
+        assert ana.withdrawn == [], "it is out of our hands"
+        (line,) = ana.profile.ledger
+        assert (line.state, line.recalled) == ("claimed", reason)
+        ana.reports("ana/j//1:s:1", "deferred")
+        assert ana.withdrawn == ["ana/j//1:s:1"]
+        assert line.state == "cancelled"
+
+
+def test_what_went_stale_is_taken_or_fails_as_anything_else_yet_falls_back_to_no_channel() -> None:
+    both = send("s", "reminder", "email", "sms", then="w")
+    made = journey("j", both, wait("w", DAY, plan.END))
+    ana = Customer(program(made, messages=(REMINDER,)))
+    ana.does("Started")
+    ana.reports("ana/j//1:s:1", "claimed")
+    ana.consents("email", "*", "denied")
+    ana.reports("ana/j//1:s:1", "failed")
+    assert [line.state for line in ana.profile.ledger] == ["failed"]
+    assert ana.profile.proposals == []
+
+
 def test_a_goal_reached_in_time_ends_the_run_and_names_its_value() -> None:
     goal = plan.Goal(
         watch=plan.Watch(events=("Order Completed",)), within_ms=HOUR, value=prop("total")

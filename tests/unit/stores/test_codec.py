@@ -129,7 +129,7 @@ def rich_profile() -> Profile:
         ],
         ledger=[
             Sent("s1", "hello", "email", "cart", "cart/1", "mail", at(1), 2, "accepted", ["promo"],
-                 at(2), at(3), "top", ["sku-1"], [at(1), at(2)], ["sms"], {"a": 1}),
+                 at(2), at(3), "top", ["sku-1"], [at(1), at(2)], ["sms"], {"a": 1}, "exit"),
         ],
         grants=[Grant("ten", "discounts", 10.0, "s1", "cart", at(1), at(2), "TEN", at(3), at(4), "pool")],
         assignments={"split": "b"},
@@ -229,6 +229,7 @@ def rich() -> dict[str, tuple[str, object]]:
         "notes": ("notes", rich_notes()),
         "profile-told": ("profile", rich_profile()),
         "profile-coupon": ("profile", rich_profile()),
+        "profile-recalled": ("profile", rich_profile()),
         "notes-incentive": ("notes", incentive_notes()),
         "plan": ("plan", rich_plan()),
         "fields": ("fields", {"subject": "Hi", "body": "ünïcödé"}),
