@@ -44,6 +44,13 @@ def test_an_email_is_shown_as_the_courier_would_send_it() -> None:
     assert "{" not in email["text"]
 
 
+def test_what_nobody_gave_is_named_with_the_option_that_gives_it() -> None:
+    given = ("--channel", "sms", "--event", '{"name": "Lamp"}')
+    done = CliRunner().invoke(cli.segue, ["preview", CART, "cart-reminder", *given])
+    assert done.stderr == 'not given: entry.url; try --event \'{"url":"..."}\'\n'
+    assert "not given" in shown(CART, "cart-reminder")
+
+
 def test_a_text_is_shown_with_its_segments() -> None:
     told = shown(CART, "cart-reminder", "--channel", "sms", "--event", '{"name": "Lämp ☀"}')
     assert "2 segments (ucs2, " in told and "Lämp ☀" in told and "email" not in told

@@ -199,6 +199,17 @@ class Templates:
             *_unknown_roots(analysis, text),
         ]
 
+    def asked(self, text: str) -> frozenset[tuple[str, str]]:
+        """What a template looks at, as root and field: `entry.name`; nothing of a broken one."""
+        try:
+            analysis = self._text.from_string(text).analyze(include_partials=False)
+        except LiquidError:
+            return frozenset()
+        paths = [use.segments for uses in analysis.globals.values() for use in uses]
+        return frozenset(
+            (str(path[0]), path[1]) for path in paths if len(path) > 1 and isinstance(path[1], str)
+        )
+
     def _render_field(self, name: str, text: str, known: dict[str, object]) -> str:
         try:
             if len(text) > limits.TEMPLATES_KEPT_CHARACTERS_MAX:

@@ -2,6 +2,7 @@
 
 import tempfile
 import webbrowser
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from segue.cli import asking
 from segue.cli.terminal import terminal
 from segue.cli.workspace import checked
 from segue.errors import NoSuchThing, NotHere, Unsupported
-from segue.kernel.plan import Message
+from segue.kernel.plan import Channel, Message
 from segue.kernel.values import Instant, Record
 from segue.server import admin
 
@@ -82,12 +83,14 @@ def preview(
     traits = _traits(ctx, customer, store)
     now = wiring.now()
     data = sample(plan.workspace, message, traits, _record(event, "--event"), now)
-    seen = _seen(message, channel, Templates(plan.parts), data, now)
+    templates = Templates(plan.parts)
+    seen = _seen(message, channel, templates, data, now)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(seen), indent=2))
     elif out is None and not opened:
         for one in seen:
             _print(one)
+        _print_lacking(message, [one.channel for one in seen], templates, data)
     if out is not None or opened:
         _write(seen, out, opened=opened)
 
@@ -143,6 +146,29 @@ def _print(seen: Preview) -> None:
         indent = "" if len(lines) == 1 else "\n    "
         console.print(Text(indent + "\n    ".join(lines)))
     console.print()
+
+
+_FILLED_BY = {"traits": "--customer", "entry": "--event", "properties": "--event"}
+
+
+def _print_lacking(
+    message: Message, channels: list[Channel], templates: Templates, data: Record
+) -> None:
+    """Name what the templates ask for and nobody gave: an empty place looks like a mistake."""
+    asked = {
+        path
+        for channel in channels
+        for text in message.contents[channel].values()
+        for path in templates.asked(text)
+    }
+    lacking: dict[str, list[str]] = {}
+    for root, field in sorted(asked):
+        known = data.get(root)
+        if root in _FILLED_BY and isinstance(known, Mapping) and field not in known:
+            lacking.setdefault(_FILLED_BY[root], []).append(f"{root}.{field}")
+    for option, names in lacking.items():
+        example = msgspec.json.encode({names[0].partition(".")[2]: "..."}).decode()
+        click.echo(f"not given: {', '.join(names)}; try {option} '{example}'", err=True)
 
 
 def _write(seen: list[Preview], out: Path | None, *, opened: bool) -> None:
