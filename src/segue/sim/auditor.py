@@ -11,7 +11,7 @@ Rule 2: the first violation ends the audit: what follows it proves nothing.
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -94,7 +94,9 @@ class Auditor:
         """Sends that were handed over by a process that has died since."""
         self.outs: dict[str, Out] = {}
         self.ready: set[str] = set()
+        self.kept: tuple[tape.Kept, ...] = ()
         self.looked_at: frozenset[str] = frozenset()
+        """Held messages that the host says it looked at in this commit."""
         self.at = 0
         self.paused_until = 0
         self._edges: dict[str, tuple[tuple[int, ...], list[int]]] = {}
@@ -160,12 +162,8 @@ class Auditor:
         self.at = entry.at
         self.book.pools.begin()
         self.outs, self.ready = {}, set()
-        self.looked_at = frozenset(
-            note.proposal
-            for kept in entry.kept
-            for note in kept.notes
-            if isinstance(note, trace.Considered)
-        )
+        self.kept = entry.kept
+        self.looked_at = frozenset().union(*(_looked_at(one.notes) for one in entry.kept))
         new = {e.id for kept in entry.kept for e in kept.events if not e.emitted}
         for profile in entry.wakes:
             if (life := self._life(profile)) is not None:
@@ -328,9 +326,12 @@ class Auditor:
 
     def _merge(self, life: Life, other: Life) -> None:
         self._count_merge(life, other)
+        looked_at = self.looked_at
+        self.looked_at = self._looked_at_before(other)
         for one in (other, life):
             self._touch(one)
             self._answer(one, Tick.wake)
+        self.looked_at = looked_at
         gone = self.outs.pop(other.id)
         out = self._answer(life, lambda tick: tick.merged(other))
         out.notes += gone.notes
@@ -340,6 +341,14 @@ class Auditor:
         self.book.shelves.inherit(life, other)
         self.heirs[other.id] = life.id
         del self.lives[other.id]
+
+    def _looked_at_before(self, other: Life) -> frozenset[str]:
+        """What the host looked at before a merge: what is held is heard by one customer then."""
+        for one in self.kept:
+            for place, note in enumerate(one.notes):
+                if isinstance(note, trace.Remarked) and note.detail.get("absorbed") == other.id:
+                    return _looked_at(one.notes[:place])
+        return self.looked_at
 
     def _count_merge(self, *both: Life) -> None:
         """At which moments customers turn out to be one; it changes nothing."""
@@ -474,6 +483,10 @@ class Auditor:
             for line in life.lines:
                 if line.state in ("queued", "claimed") and line.expires_at <= entry.at:
                     self.fail("P4", life.id, f"{line.id} is {line.state} for ever")
+
+
+def _looked_at(notes: Sequence[trace.Note]) -> frozenset[str]:
+    return frozenset(one.proposal for one in notes if isinstance(one, trace.Considered))
 
 
 # ── when a window may matter again ──────────────────────────────────────────────────
