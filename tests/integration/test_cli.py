@@ -170,6 +170,17 @@ def test_an_event_sent_is_told_by_why_from_the_store_and_over_http(running: Runn
     assert {"Product Added", "Profile Identified"} <= {e.get("name") for e in timeline["entries"]}
 
 
+def test_one_that_listens_elsewhere_is_found_from_its_folder_while_it_runs(
+    running: Running,
+) -> None:
+    (running.folder / "segue.toml").unlink()  # as if the port had been said with --port
+    send = ("send", "Product Viewed", "--user", "ana")
+    assert "accepted" in _segue(*send, cwd=running.folder).stdout
+    assert "published" in _segue("publish", "shop", cwd=running.folder).stdout
+    running.stop()
+    assert not (running.folder / ".segue" / "url").exists()
+
+
 def test_it_says_where_to_look_and_stops_gracefully(running: Running) -> None:
     assert f"http://127.0.0.1:{running.port}/" in running.said
     assert "write key" in running.said

@@ -41,7 +41,7 @@ class Running:
     """A Segue that runs, as its clients see it."""
 
     def __init__(self, url: str, settings: Settings) -> None:
-        self.url = url.rstrip("/") or local_url(settings)
+        self.url = url.rstrip("/") or _kept_url(settings) or local_url(settings)
         self._token = settings.admin_token
 
     def send(self, path: str, body: object, answer: type[T], write_key: str) -> T:
@@ -98,6 +98,23 @@ class Running:
             raise _refused(told, msgspec.json.decode(told.content, type=Problem))
         except msgspec.DecodeError:
             raise _refused(told, Problem()) from None
+
+
+def address_file(settings: Settings) -> Path:
+    """Where a Segue that runs on a store says where it listens, for as long as it runs."""
+    return Path(settings.store).with_name("url")
+
+
+def _kept_url(settings: Settings) -> str:
+    """The address of the Segue that runs on the store; empty where settings name one, or none."""
+    usual = Settings()
+    if (settings.host, settings.port) != (usual.host, usual.port):
+        return ""
+    try:
+        told = address_file(settings).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return told if told.startswith("http://") else ""
 
 
 def _refused(told: "httpx.Response", problem: Problem) -> Refused:

@@ -13,7 +13,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -93,11 +93,14 @@ def run(
         segue.host.publish(loaded.hash, wiring.encoded(loaded))
         put_catalogs(folder, segue, console)
         segue.host.start()
+        address = asking.address_file(settings)
         running = server.server(segue.app(folder), settings.host, settings.port)
 
         def told() -> None:
             if settings.simulate:
                 segue.shoppers.switch(True)
+            with suppress(OSError):  # it only spares `--url`
+                address.write_text(local_url(settings), encoding="utf-8")
             _say_where(console, settings, segue, loaded)
 
         stopped.append(lambda: setattr(running, "should_exit", True))
@@ -105,6 +108,8 @@ def run(
         if settings.watch:
             threads.append(_follow(folder, loaded.hash, segue, console, running))
         running.run()
+        with suppress(OSError):
+            address.unlink(missing_ok=True)
         console.print("stopping: what was accepted is being answered", style="dim")
         for thread in threads:
             thread.join(timeout=2.0)
