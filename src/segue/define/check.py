@@ -25,6 +25,7 @@ from segue.define.limits import LOOKS_MAX
 from segue.define.prudence import check_prudence
 from segue.define.scopes import Reference
 from segue.define.steps import Flat
+from segue.define.untold import check_untold
 from segue.define.workspace import Written
 from segue.kernel import plan
 from segue.kernel.expression import TRUE, All, Any, Compare, Expression, Touched
@@ -93,6 +94,7 @@ def check(
     check_feeds(written, compiled, sink, history)
     if not any(each.code.startswith(("SEG-E1", "SEG-E2", "SEG-E4")) for each in sink.found):
         check_prudence(written, compiled, sink)
+        check_untold(written, compiled, sink)
     known = known_of(compiled.plan, written.names, zones, whole=_everything_read(written))
     check_cases(written.tests, known, sink)
     if not any(each.severity == "error" for each in sink.found):

@@ -394,6 +394,15 @@ CODES: Mapping[str, Rule] = {
         severity="warning",
         waivable=True,
     ),
+    "SEG-W709": Rule(
+        "The event never tells this",
+        "An event that a file defines `on` others tells the `properties` that the file gives it."
+        " What a journey that only such events begin reads of `entry` beside them is missing in"
+        " every run, and renders as nothing.",
+        "add it to the `properties` of the event",
+        severity="warning",
+        waivable=True,
+    ),
     "SEG-N801": Rule(
         "Two journeys want one placement, and neither comes first",
         "Their messages have one priority and no value, so the older offer is shown.",
