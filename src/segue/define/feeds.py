@@ -91,6 +91,9 @@ ALIKE = 0.88
 """Names at least so alike differ in a letter or two. Tried: 0.8 took "Order Updated" for
 "Order Created"; 0.95 let "Order Complete" pass."""
 
+LETTERS = 2
+"""Names that are longer or shorter by more than this are other names."""
+
 
 class Reached(msgspec.Struct, frozen=True):
     """How many entered a journey, and how many of them reached its goal."""
@@ -192,7 +195,9 @@ def _known(written: Written, found: plan.Plan) -> set[str]:
 
 def _alike(name: str, known: set[str]) -> str:
     """The known name that this one is all but; empty where there is none."""
-    by_folded = {each.lower(): each for each in sorted(known)}
+    # "Trial Extended" is alike enough to "Trial Ended", and three letters longer.
+    close_in_length = (each for each in sorted(known) if abs(len(each) - len(name)) <= LETTERS)
+    by_folded = {each.lower(): each for each in close_in_length}
     close = difflib.get_close_matches(name.lower(), by_folded, n=1, cutoff=ALIKE)
     return by_folded[close[0]] if close else ""
 
