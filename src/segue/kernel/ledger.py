@@ -212,11 +212,13 @@ def _text(value: Value) -> str:
     return str(value) if isinstance(value, str | int) else ""
 
 
-def buy(turn: Turn, event: Event) -> None:
-    """Remember what a conversion bought, and when."""
+def buy(turn: Turn, event: Event) -> list[str]:
+    """Remember what a conversion bought, and when; returns the product ids."""
     bought = turn.profile.bought
-    for product in products(event.properties):
+    ids = products(event.properties)
+    for product in ids:
         bought.pop(product, None)
         bought[product] = turn.now
     while len(bought) > limits.BOUGHT_MAX:
         del bought[next(iter(bought))]
+    return ids

@@ -215,8 +215,7 @@ def _happen(turn: Turn, event: Event) -> None:
     turn.dirty |= features.fold(profile, event, program.streams, turn.for_profile())
     _live(turn, event)
     if event.name in program.conversions:
-        ledger.buy(turn, event)
-        _cancel_bought(turn)
+        _cancel_bought(turn, ledger.buy(turn, event))
     if profile.grants:
         incentives.redeem(turn, event)
     _react(turn, event)
@@ -318,16 +317,16 @@ def _end_session(turn: Turn, profile: Profile) -> None:
     turn.dirty |= turn.program.session_bit
 
 
-def _cancel_bought(turn: Turn) -> None:
-    """A conversion cancels promotions of what was bought, queued and standing ones alike."""
+def _cancel_bought(turn: Turn, products: list[str]) -> None:
+    """A conversion cancels promotions of what it bought, queued and standing ones alike."""
     if not turn.program.cancels_bought:
         return
-    bought = turn.profile.bought
+    bought = frozenset(products)
     for line in turn.profile.ledger:
-        if line.state in ledger.OPEN and any(bought.get(one) == turn.now for one in line.about):
+        if line.state in ledger.OPEN and not bought.isdisjoint(line.about):
             ledger.cancel(turn, line, "bought")
     for offer in list(turn.profile.offers):
-        if any(bought.get(one) == turn.now for one in offer.about):
+        if not bought.isdisjoint(offer.about):
             ledger.end_offer(turn, offer, "bought")
 
 

@@ -270,6 +270,15 @@ def test_a_purchase_withdraws_queued_and_standing_promotions_of_what_was_bought(
     assert ana.withdrawn == ["ana/j//1:s:1"]
 
 
+def test_of_two_orders_of_one_instant_each_takes_back_what_it_bought_itself() -> None:
+    promo = message("promo", "web", about=Path("entry", ("product_id",)))
+    ana = Customer(program(journey("j", show("w", "promo")), messages=(promo,), policies=(BOUGHT,)))
+    ana.does("Order Completed", products=[{"product_id": "shoe"}])
+    ana.does("Started", product_id="shoe")
+    ana.does("Order Completed", products=[{"product_id": "hat"}])
+    assert [offer.message for offer in ana.profile.offers] == ["promo"]
+
+
 def test_a_rule_of_the_workspace_suppresses_while_it_holds() -> None:
     angry = plan.Suppression(name="complaint open", when=equals(trait("complaint"), True))
     ana = Customer(program(sends("hello"), messages=(HELLO,), policies=(angry,)))
